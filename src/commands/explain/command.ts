@@ -1,0 +1,111 @@
+import { resolve } from 'node:path';
+import { locateDataDirectory } from '../../adapters/data-directory/data-directory.ts';
+import { LmdbView } from '../../adapters/lmdb/lmdb-view.ts';
+import { openSegmentLogReader } from '../../adapters/segment-log/segment-log-reader.ts';
+import { ControlsOfLog } from '../../assembly/controls-of-log.ts';
+import { DEFAULT_DATA_DIRECTORY, DEFAULT_MODELS_DIRECTORY } from '../../assembly/engine-options.ts';
+import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
+import type { ControlDocument } from '../../core/decision/control-document.ts';
+import { decisionReportJson } from '../../core/decision/decision-report.ts';
+import { type Reason, reasonText } from '../../core/decision/reasons.ts';
+import { FEATURES } from '../../core/features/catalogue.ts';
+import { isId, type TransactionId } from '../../core/transaction/ids.ts';
+import { formatTimestamp } from '../../core/transaction/timestamp.ts';
+import { UNITS_PER_MAJOR } from '../../core/transaction/transaction.ts';
+import type { Control } from '../../pipeline/control.ts';
+import { explainScore } from '../../pipeline/decide.ts';
+import type { IndexedDecision } from '../../pipeline/decision-index.ts';
+
+export const command: Command = {
+  name: 'explain',
+  summary: 'tells in words why a transaction was decided as it was',
+  usage: 'TRANSACTION_ID [--data-dir DIR]',
+  help: `
+Finds the decision in the event log and shows it with its reasons and every feature that it was made from. The service
+may be running. A running service gives the same as JSON: GET /decisions/TRANSACTION_ID.
+
+  ./fraud explain t-1`,
+  options: {
+    'data-dir': { value: 'DIR', description: 'folder of the event log (default data)' },
+    'models-dir': { value: 'DIR', description: 'folder of the model folders (default models)' },
+    json: { description: 'print the decision as JSON' },
+  },
+  takesWords: true,
+  run,
+};
+
+type Explained = IndexedDecision & { readonly document: ControlDocument };
+
+/** The transaction was never decided here. */
+class UnknownTransactionError extends Error {
+  readonly code = 'unknown-transaction';
+}
+
+async function run(arguments_: Arguments): Promise<void> {
+  const [id, ...others] = arguments_.positionals;
+  if (id === undefined || others.length > 0)
+    throw new UsageError('name one transaction: fraud explain TRANSACTION_ID');
+  const path = resolve(arguments_.text('data-dir') ?? DEFAULT_DATA_DIRECTORY);
+  const controls = new ControlsOfLog(resolve(arguments_.text('models-dir') ?? DEFAULT_MODELS_DIRECTORY));
+  const found = isId(id) ? await findDecision(path, id as TransactionId) : undefined;
+  if (!found) throw new UnknownTransactionError(`no transaction ${id} was decided in ${path}`);
+  const { decision, label, document } = found;
+  await controls.add(document);
+  const control = controls.find(document.version);
+  const arm = Object.values(control.arms).find(({ model }) => model.version === decision.modelVersion)!;
+  const reasons = explainScore(decision.features, arm);
+  const json = decisionReportJson(decision, control.document, reasons, label);
+  process.stdout.write(arguments_.has('json') ? `${json}\n` : inWords(found, control, reasons));
+}
+
+/** Asks the index, and where that is some thousand decisions behind a running service, the end of the log. */
+async function findDecision(path: string, id: TransactionId): Promise<Explained | undefined> {
+  const directory = await locateDataDirectory(path);
+  const log = openSegmentLogReader(directory.logPath);
+  await using view = LmdbView.openReadOnly(directory.viewsPath, log);
+  for await (const batch of log.read(view.position)) {
+    for (const logged of batch) view.apply(logged);
+  }
+  const [found] = await view.decisionIndex.find([id]);
+  const document = found && view.controlHistory.find(found.decision.controlVersion);
+  return document && { ...found, document };
+}
+
+function inWords({ decision, label }: IndexedDecision, control: Control, reasons: readonly Reason[]): string {
+  const { transaction, fraudProbability, modelVersion, outcome } = decision;
+  const { thresholds } = control.document.arms[decision.arm];
+  const percent = (share: number) => `${(100 * share).toPrecision(3)} %`;
+  const names = control.document.features;
+  const width = Math.max(...names.map((name) => name.length)) + 2;
+  return [
+    `${transaction.transactionId}: ${outcome}${decision.isFraud ? ', taken for fraud' : ''}`,
+    '',
+    `User ${transaction.userId} paid ${transaction.amountUnits / UNITS_PER_MAJOR} ${transaction.currency ?? ''}`.trimEnd() +
+      ` (${transaction.merchantCategory}) at terminal ${transaction.terminalId ?? 'unknown'}, ` +
+      `${transaction.isInternational ? 'abroad' : 'at home'}, ${formatTimestamp(transaction.timestampMs)}.`,
+    `Model ${modelVersion} (arm ${decision.arm}, control ${decision.controlVersion}) gave it a fraud probability of ` +
+      `${percent(fraudProbability)}; review begins at ${percent(thresholds.review)}, decline at ${percent(thresholds.decline)}.`,
+    `Decided ${formatTimestamp(decision.decidedAtMs)}, ${decision.latencyMs} ms after it arrived` +
+      `${decision.degraded.length > 0 ? `, without ${decision.degraded.join(', ')}` : ''}.`,
+    label
+      ? `Since ${formatTimestamp(label.knownAtMs)} known to be ${label.isFraud ? 'fraud' : 'legitimate'}.`
+      : 'Nothing is known of it yet.',
+    '',
+    'What spoke most for fraud',
+    ...(reasons.length === 0 ? ['  nothing'] : reasons.map((reason) => `  ${reasonText(reason)}`)),
+    '',
+    'Features',
+    ...names.map(
+      (name, index) => `  ${name.padEnd(width)}${shown(decision.features[index])} ${unitOf(name)}`,
+    ),
+    '',
+  ].join('\n');
+}
+
+function shown(value: number): string {
+  return Number.isNaN(value) ? 'none' : String(Number(value.toPrecision(7)));
+}
+
+function unitOf(name: string): string {
+  return FEATURES.find((feature) => feature.name === name)?.unit ?? '';
+}

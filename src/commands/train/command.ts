@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { loadModel } from '../../adapters/model-folder/load-model.ts';
+import { DEFAULT_MODELS_DIRECTORY, ROOT } from '../../assembly/engine-options.ts';
+import { RECORDED_HELP, RECORDED_OPTIONS } from '../../assembly/recorded-input.ts';
+import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
+import { FEATURE_NAMES } from '../../core/features/catalogue.ts';
+import { MISSION_FEATURES } from '../../core/features/mission-features.ts';
+import { preparePython } from './python-environment.ts';
+import { runStep } from './run-step.ts';
+
+const ALGORITHMS = ['random-forest', 'gradient-boosting'];
+
+export const command: Command = {
+  name: 'train',
+  summary: 'makes a model folder, from recorded or simulated transactions',
+  usage: '--version VERSION [FILE... --label-column COLUMN]',
+  help: `
+Goes the whole way: simulate (unless FILES are given), dataset, the trainer in training/ (Python, in an environment of
+its own with pinned versions, made once), and the checks that the service makes. Each step is a command it prints.
+
+${RECORDED_HELP}
+
+  ./fraud train --version v3                                  on simulated transactions
+  ./fraud train --version v3 transactions.parquet --label-column is_fraud --algorithm random-forest
+
+--features takes names as fraud dataset does, all, or mission for the thirteen of the mission's model.`,
+  options: {
+    ...RECORDED_OPTIONS,
+    version: { value: 'VERSION', description: 'name of the model and of its folder' },
+    algorithm: { value: 'NAME', description: ALGORITHMS.join(' or '), default: 'gradient-boosting' },
+    features: { value: 'NAME,...', description: 'features in this order, all or mission', default: 'all' },
+    seed: { value: 'S', description: 'seed of the simulation and the trainer', default: '1' },
+    users: { value: 'N', description: 'card holders, when simulating', default: '5000' },
+    terminals: { value: 'N', description: 'terminals, when simulating', default: '10000' },
+    days: { value: 'N', description: 'days, when simulating', default: '120' },
+    'models-dir': { value: 'DIR', description: 'where the folder goes (default models)' },
+    overwrite: { description: 'replace the model folder if it is there' },
+  },
+  run,
+};
+
+async function run(arguments_: Arguments): Promise<void> {
+  const version = arguments_.required('version');
+  if (!/^[A-Za-z0-9._-]{1,32}$/.test(version))
+    throw new UsageError('--version must be 1 to 32 letters, digits, dots and dashes');
+  const algorithm = arguments_.required('algorithm');
+  if (!ALGORITHMS.includes(algorithm)) throw new UsageError(`--algorithm must be ${ALGORITHMS.join(' or ')}`);
+  const models = arguments_.text('models-dir');
+  const folder = join(models === undefined ? DEFAULT_MODELS_DIRECTORY : resolve(models), version);
+  if (existsSync(folder) && !arguments_.has('overwrite')) {
+    throw new UsageError(`${folder} is there already; choose another --version or say --overwrite`);
+  }
+  await using work = await temporaryDirectory();
+
+  const python = await preparePython();
+  const recorded =
+    arguments_.positionals.length > 0 ? given(arguments_) : await simulated(arguments_, work.path);
+  const features = featureNames(arguments_);
+  const dataset = join(work.path, 'features.parquet');
+  await fraud(
+    'dataset',
+    ...recorded,
+    '--features',
+    features.join(','),
+    '--include',
+    'timestamp',
+    '--out',
+    dataset,
+  );
+  const trainer = [
+    join(ROOT, 'training', 'train.py'),
+    '--dataset',
+    dataset,
+    '--out',
+    folder,
+    '--version',
+    version,
+  ];
+  const choices = [
+    '--algorithm',
+    algorithm,
+    '--features',
+    features.join(','),
+    '--seed',
+    arguments_.required('seed'),
+  ];
+  await runStep(python, [...trainer, ...choices]);
+
+  const { thresholds } = await loadModel(folder, FEATURE_NAMES);
+  process.stdout.write(`model ${version} is in ${folder} and passes the service's checks
+review from ${thresholds.review}, decline from ${thresholds.decline}
+try it: MODEL_VERSION_B=${version} ./fraud serve\n`);
+}
+
+/** The words by which `fraud dataset` reads the files that were given. */
+function given(arguments_: Arguments): string[] {
+  const label = arguments_.text('label-column');
+  if (label === undefined)
+    throw new UsageError('--label-column is missing: a model cannot be trained without labels');
+  return [
+    ...arguments_.positionals,
+    ...arguments_.texts('column').flatMap((text) => ['--column', text]),
+    ...arguments_.texts('default').flatMap((text) => ['--default', text]),
+    ...['--label-column', label, '--label-delay', arguments_.required('label-delay')],
+  ];
+}
+
+async function simulated(arguments_: Arguments, directory: string): Promise<string[]> {
+  const file = join(directory, 'simulated.parquet');
+  const size = ['users', 'terminals', 'days', 'seed'].flatMap((name) => [
+    `--${name}`,
+    arguments_.required(name),
+  ]);
+  await fraud('simulate', ...size, '--out', file);
+  return [file, '--label-column', 'is_fraud', '--label-delay', arguments_.required('label-delay')];
+}
+
+function featureNames(arguments_: Arguments): readonly string[] {
+  const text = arguments_.required('features');
+  if (text === 'all') return FEATURE_NAMES;
+  return text === 'mission' ? MISSION_FEATURES : text.split(',');
+}
+
+async function fraud(...words: string[]): Promise<void> {
+  await runStep(process.execPath, [...process.execArgv, join(ROOT, 'src', 'main.ts'), ...words]);
+}
+
+async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'fraud-train-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}

@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { basename, relative } from 'node:path';
+
+/** A step of the training ended badly; it has said why itself. */
+export class StepFailedError extends Error {
+  readonly code = 'step-failed';
+}
+
+/** Runs a program with our output, after printing what it is. @throws StepFailedError */
+export async function runStep(program: string, words: readonly string[]): Promise<void> {
+  const shown = [
+    basename(program),
+    ...words.map((word) => (word.startsWith('/') ? relative('.', word) : word)),
+  ];
+  process.stderr.write(`> ${shown.join(' ')}\n`);
+  const child = spawn(program, words, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const [code, signal] = await Promise.race([once(child, 'exit'), failure(child, program)]);
+  if (code === 0) return;
+  throw new StepFailedError(`${shown.slice(0, 3).join(' ')} ... ended with ${signal ?? `exit code ${code}`}`);
+}
+
+async function failure(child: ReturnType<typeof spawn>, program: string): Promise<never> {
+  const [error] = await once(child, 'error');
+  throw new StepFailedError(`${program} cannot be started: ${(error as Error).message}`);
+}

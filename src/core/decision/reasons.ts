@@ -1,0 +1,57 @@
+import { FEATURES } from '../features/catalogue.ts';
+
+/** A feature that moved a score towards fraud, with what it was and what is usual. */
+export type Reason = {
+  readonly code: string;
+  readonly feature: string;
+  /** NaN where the feature had no value. */
+  readonly value: number;
+  /** Median among the legitimate transactions that the model was trained on. */
+  readonly usual: number;
+  /** How far it moved the model's score. */
+  readonly contribution: number;
+};
+
+export const MAX_REASONS = 3;
+
+/**
+ * The features that moved the score most towards fraud, strongest first, at most `MAX_REASONS`.
+ *
+ * @param contributions of each feature to the score, as `attribute` gives them; all in the order of `names`
+ */
+export function strongestReasons(
+  names: readonly string[],
+  values: Float32Array,
+  usual: readonly number[],
+  contributions: Float64Array,
+): Reason[] {
+  const reasons = names.map((feature, index) => ({
+    code: reasonCode(feature, values[index], usual[index]),
+    feature,
+    value: values[index],
+    usual: usual[index],
+    contribution: contributions[index],
+  }));
+  return reasons
+    .filter(({ contribution }) => contribution > 0)
+    .sort(
+      (one, other) => other.contribution - one.contribution || one.feature.localeCompare(other.feature, 'en'),
+    )
+    .slice(0, MAX_REASONS);
+}
+
+/** The reason in words: "amount 412.00, usually 53.20". */
+export function reasonText({ feature, value, usual }: Reason): string {
+  const description = FEATURES.find(({ name }) => name === feature)?.description ?? feature;
+  return `${description}: ${shown(value)}, usually ${shown(usual)}`;
+}
+
+function reasonCode(feature: string, value: number, usual: number): string {
+  if (Number.isNaN(value)) return `${feature}_missing`;
+  return `${feature}_${value > usual ? 'high' : value < usual ? 'low' : 'usual'}`;
+}
+
+function shown(value: number): string {
+  if (Number.isNaN(value)) return 'unknown';
+  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+}

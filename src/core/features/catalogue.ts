@@ -1,0 +1,225 @@
+/**
+ * Every feature there is. Serving, replaying and training compute from these definitions and no others.
+ * To add one: an entry here, a case in catalogue.test.ts, and a model that takes it.
+ */
+import { UNITS_PER_MAJOR } from '../transaction/transaction.ts';
+import type { Window } from './activity.ts';
+import type { Feature } from './feature.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Labels of a terminal's transactions are taken to be complete after this long. */
+const LABEL_DELAY_MS = 7 * DAY_MS;
+
+const LAST_MINUTE: Window = { lengthMs: MINUTE_MS, delayMs: 0 };
+const LAST_HALF_HOUR: Window = { lengthMs: 30 * MINUTE_MS, delayMs: 0 };
+const LAST_30_DAYS: Window = { lengthMs: 30 * DAY_MS, delayMs: 0 };
+
+export const FEATURES: readonly Feature[] = [
+  // The payment itself. Times of day and week are in UTC.
+  {
+    name: 'amount',
+    unit: 'major units',
+    description: 'amount',
+    value: ({ transaction }) => transaction.amountUnits / UNITS_PER_MAJOR,
+  },
+  {
+    name: 'hour_of_day',
+    unit: 'hours',
+    description: 'hour of the day (UTC)',
+    value: ({ transaction }) => hourOfDay(transaction.timestampMs),
+  },
+  {
+    name: 'day_of_week',
+    unit: 'days',
+    description: 'day of the week (0 is Monday, UTC)',
+    value: ({ transaction }) => dayOfWeek(transaction.timestampMs),
+  },
+  {
+    name: 'is_weekend',
+    unit: '0 or 1',
+    description: 'on a Saturday or Sunday (UTC)',
+    value: ({ transaction }) => Number(dayOfWeek(transaction.timestampMs) >= 5),
+  },
+  {
+    name: 'is_night',
+    unit: '0 or 1',
+    description: 'between 00:00 and 06:59 (UTC)',
+    value: ({ transaction }) => Number(hourOfDay(transaction.timestampMs) <= 6),
+  },
+  {
+    name: 'is_international',
+    unit: '0 or 1',
+    description: 'abroad',
+    value: ({ transaction }) => Number(transaction.isInternational),
+  },
+
+  // The user, ever; the current transaction excluded.
+  {
+    name: 'total_transactions',
+    unit: 'transactions',
+    description: "user's transactions before",
+    entity: 'user',
+    value: ({ lifetime }) => lifetime.count,
+  },
+  {
+    name: 'total_amount',
+    unit: 'major units',
+    description: 'user’s sum of amounts before',
+    entity: 'user',
+    value: ({ lifetime }) => lifetime.units / UNITS_PER_MAJOR,
+  },
+  {
+    name: 'avg_amount',
+    unit: 'major units',
+    description: 'user’s mean amount before',
+    entity: 'user',
+    value: ({ lifetime }) => meanAmount(lifetime),
+  },
+  {
+    name: 'time_since_last_transaction',
+    unit: 'seconds',
+    description: 'seconds since the user’s last transaction',
+    entity: 'user',
+    value: ({ lifetime, transaction }) =>
+      lifetime.lastMs > 0 ? (transaction.timestampMs - lifetime.lastMs) / 1000 : Number.NaN,
+  },
+  {
+    name: 'amount_deviation',
+    unit: 'ratio',
+    description: 'amount against the user’s mean before: (amount - mean) / (mean + 1)',
+    entity: 'user',
+    value: ({ lifetime, transaction }) => {
+      const mean = meanAmount(lifetime);
+      return (transaction.amountUnits / UNITS_PER_MAJOR - mean) / (mean + 1);
+    },
+  },
+
+  // The user's last half hour and minute; the current transaction included.
+  {
+    name: 'window_transaction_count',
+    unit: 'transactions',
+    description: 'user’s transactions in the last 30 minutes',
+    entity: 'user',
+    window: LAST_HALF_HOUR,
+    value: ({ window }) => window.count,
+  },
+  {
+    name: 'window_transaction_avg',
+    unit: 'major units',
+    description: 'user’s mean amount in the last 30 minutes',
+    entity: 'user',
+    window: LAST_HALF_HOUR,
+    value: ({ window }) => meanAmount(window),
+  },
+  {
+    name: 'window_transaction_std',
+    unit: 'major units',
+    description: 'standard deviation of the user’s amounts in the last 30 minutes',
+    entity: 'user',
+    window: LAST_HALF_HOUR,
+    value: ({ window, amountDeviation }) => (window.count > 1 ? amountDeviation() : 0),
+  },
+  {
+    name: 'transaction_velocity',
+    unit: 'transactions',
+    description: 'user’s transactions in the last minute',
+    entity: 'user',
+    window: LAST_MINUTE,
+    value: ({ window }) => window.count,
+  },
+
+  // The Fraud Detection Handbook's: the user's days, and the terminal's before the labels' delay.
+  ...[1, 7, 30].flatMap(userDays),
+  ...[1, 7, 30].flatMap(terminalDays),
+
+  // What is usual for this user; the current transaction excluded.
+  {
+    name: 'user_category_count_30d',
+    unit: 'transactions',
+    description: 'user’s earlier transactions of this merchant category in 30 days',
+    entity: 'user',
+    window: LAST_30_DAYS,
+    value: ({ window }) => window.sameCategory - 1,
+  },
+  {
+    name: 'user_terminal_count_30d',
+    unit: 'transactions',
+    description: 'user’s earlier transactions at this terminal in 30 days',
+    entity: 'user',
+    window: LAST_30_DAYS,
+    value: ({ window, transaction }) => (transaction.terminalId ? window.sameCounterpart - 1 : Number.NaN),
+  },
+  {
+    name: 'user_international_count_30d',
+    unit: 'transactions',
+    description: 'user’s earlier transactions abroad in 30 days',
+    entity: 'user',
+    window: LAST_30_DAYS,
+    value: ({ window, transaction }) => window.international - Number(transaction.isInternational),
+  },
+];
+
+export const FEATURE_NAMES: readonly string[] = FEATURES.map((feature) => feature.name);
+
+function userDays(days: number): Feature[] {
+  const window: Window = { lengthMs: days * DAY_MS, delayMs: 0 };
+  return [
+    {
+      name: `user_transaction_count_${days}d`,
+      unit: 'transactions',
+      description: `user’s transactions in ${inDays(days)}`,
+      entity: 'user',
+      window,
+      value: (scope) => scope.window.count,
+    },
+    {
+      name: `user_amount_mean_${days}d`,
+      unit: 'major units',
+      description: `user’s mean amount in ${inDays(days)}`,
+      entity: 'user',
+      window,
+      value: (scope) => meanAmount(scope.window),
+    },
+  ];
+}
+
+function terminalDays(days: number): Feature[] {
+  const window: Window = { lengthMs: days * DAY_MS, delayMs: LABEL_DELAY_MS };
+  return [
+    {
+      name: `terminal_transaction_count_${days}d_delayed_7d`,
+      unit: 'transactions',
+      description: `terminal’s transactions in ${inDays(days)}, a week ago`,
+      entity: 'terminal',
+      window,
+      value: (scope) => scope.window.count,
+    },
+    {
+      name: `terminal_fraud_rate_${days}d_delayed_7d`,
+      unit: 'share',
+      description: `share of fraud among the terminal’s transactions in ${inDays(days)}, a week ago`,
+      entity: 'terminal',
+      window,
+      value: (scope) => (scope.window.count === 0 ? 0 : scope.window.frauds / scope.window.count),
+    },
+  ];
+}
+
+function inDays(days: number): string {
+  return days === 1 ? 'one day' : `${days} days`;
+}
+
+function meanAmount(activity: { readonly count: number; readonly units: number }): number {
+  return activity.count === 0 ? Number.NaN : activity.units / activity.count / UNITS_PER_MAJOR;
+}
+
+function hourOfDay(timestampMs: number): number {
+  return Math.floor((timestampMs % DAY_MS) / 3_600_000);
+}
+
+/** 1970-01-01 was a Thursday. */
+function dayOfWeek(timestampMs: number): number {
+  return (Math.floor(timestampMs / DAY_MS) + 3) % 7;
+}

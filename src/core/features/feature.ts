@@ -1,0 +1,28 @@
+import type { Transaction } from '../transaction/transaction.ts';
+import type { Lifetime, Window, WindowActivity } from './activity.ts';
+
+export type Entity = 'user' | 'terminal';
+
+/** What a feature may look at. */
+export type FeatureScope = {
+  readonly transaction: Transaction;
+  /** What the feature's entity did before, ever. */
+  readonly lifetime: Lifetime;
+  /** What it did in the feature's window. */
+  readonly window: WindowActivity;
+  /** Population standard deviation of the amounts in the feature's window, in major units. */
+  readonly amountDeviation: () => number;
+};
+
+/** One entry of the catalogue. */
+export type Feature = {
+  readonly name: string;
+  readonly unit: string;
+  /** For people: what the number says. */
+  readonly description: string;
+  /** Whose history it looks at; a feature without one looks at the transaction alone. */
+  readonly entity?: Entity;
+  readonly window?: Window;
+  /** NaN where there is nothing to say; it is shown as null, and models send it down a branch of its own. */
+  readonly value: (scope: FeatureScope) => number;
+};

@@ -1,0 +1,180 @@
+/**
+ * The way of a batch of transactions to decisions that are in the log, stage by stage. `DecisionLane` sends batches
+ * through here one after the other, so histories and log see the same order; it does not wait for the log's disk.
+ */
+
+import type { Arm, Decision, Stage } from '../core/decision/decision.ts';
+import { decideOutcome } from '../core/decision/policy.ts';
+import { type Reason, strongestReasons } from '../core/decision/reasons.ts';
+import { assignArm } from '../core/experiment/assignment.ts';
+import type { HistoryViews } from '../core/features/feature-vector.ts';
+import type { Transaction } from '../core/transaction/transaction.ts';
+import { type ArmModel, type Control, inputRow } from './control.ts';
+import type { Appended, EventLog } from './event-log.ts';
+import type { FeatureStore } from './feature-store.ts';
+import { ScoringFailedError } from './pipeline-errors.ts';
+
+/** A transaction on its way, with what the stages have found out about it. */
+export type Arrival = {
+  readonly transaction: Transaction;
+  /** When its request arrived, on the clock of `DecideContext.now`. */
+  readonly arrivedAtMs: number;
+};
+
+export type DecideContext = {
+  readonly control: Control;
+  readonly featureStore: FeatureStore;
+  readonly eventLog: Pick<EventLog, 'append'>;
+  /** Milliseconds since 1970, with fractions; never runs backwards. */
+  readonly now: () => number;
+  /** Told how long a stage took for a batch. */
+  readonly onStage: (stage: Stage, milliseconds: number, transactions: number) => void;
+};
+
+export type DecidedBatch = { readonly decisions: readonly Decision[]; readonly appended: Appended };
+
+/** Decides transactions that were never decided before and hands the decisions to the log. */
+export async function decideBatch(
+  arrivals: readonly Arrival[],
+  context: DecideContext,
+): Promise<DecidedBatch> {
+  const { control } = context;
+  const transactions = arrivals.map(({ transaction }) => transaction);
+  const timed = stageTimer(context, arrivals.length);
+
+  const histories = await context.featureStore.record(transactions);
+  const vectors = computeFeatures(transactions, histories, control);
+  timed('features');
+  const arms = route(transactions, control);
+  timed('route');
+  const scores = await score(vectors, arms, control);
+  timed('score');
+  const decidedAtMs = context.now();
+  const decisions = arrivals.map((arrival, index) => {
+    const { fraudProbability, scoredBy } = scores[index];
+    const found = { features: vectors[index], arm: arms[index], fraudProbability, scoredBy };
+    return decide(arrival, histories[index], found, control, decidedAtMs);
+  });
+  timed('decide');
+  const appended = context.eventLog.append(decisions.map((decision) => ({ kind: 'decision', decision })));
+  timed('publish');
+  return { decisions, appended };
+}
+
+/** The features of each transaction, from its entities' histories as they were when it arrived. */
+export function computeFeatures(
+  transactions: readonly Transaction[],
+  histories: readonly HistoryViews[],
+  control: Control,
+): Float32Array[] {
+  return transactions.map((transaction, index) => control.vectorizer.compute(transaction, histories[index]));
+}
+
+export function route(transactions: readonly Transaction[], control: Control): Arm[] {
+  const { salt, arms } = control.document;
+  return transactions.map(({ userId }) => assignArm(salt, userId, arms.A.percent));
+}
+
+export type Score = {
+  readonly fraudProbability: number;
+  /** The arm whose model gave the probability: the transaction's own unless that one failed. */
+  readonly scoredBy: Arm;
+};
+
+/** The probability of fraud of each transaction, by the model of its arm. */
+export async function score(
+  vectors: readonly Float32Array[],
+  arms: readonly Arm[],
+  control: Control,
+): Promise<Score[]> {
+  const scores = new Array<Score>(vectors.length);
+  for (const arm of ['A', 'B'] as const) {
+    const rows = vectors.filter((_vector, index) => arms[index] === arm);
+    if (rows.length === 0) continue;
+    const { probabilities, scoredBy } = await scoreByEither(rows, arm, control);
+    let row = 0;
+    for (let index = 0; index < scores.length; index++) {
+      if (arms[index] === arm) scores[index] = { fraudProbability: probabilities[row++], scoredBy };
+    }
+  }
+  return scores;
+}
+
+type Found = Score & { readonly features: Float32Array; readonly arm: Arm };
+
+/** What the scores lead to; pure but for the time, which is handed in. */
+export function decide(
+  arrival: Arrival,
+  histories: HistoryViews,
+  found: Found,
+  control: Control,
+  decidedAtMs: number,
+): Decision {
+  const { features, arm, fraudProbability, scoredBy } = found;
+  const { thresholds, modelVersion } = control.document.arms[scoredBy];
+  const outcome = decideOutcome(fraudProbability, thresholds);
+  return {
+    transaction: arrival.transaction,
+    userPosition: histories.user.position,
+    terminalPosition: histories.terminal?.position,
+    isOutOfOrder: histories.user.previousNewestMs > arrival.transaction.timestampMs,
+    features,
+    controlVersion: control.document.version,
+    arm,
+    modelVersion,
+    fraudProbability,
+    isFraud: fraudProbability >= thresholds.fraud,
+    outcome,
+    reasonCodes:
+      outcome === 'approve' ? [] : explainScore(features, control.arms[scoredBy]).map(({ code }) => code),
+    degraded: scoredBy === arm ? [] : ['score'],
+    decidedAtMs: Math.floor(decidedAtMs),
+    latencyMs: Math.round((decidedAtMs - arrival.arrivedAtMs) * 1000) / 1000,
+  };
+}
+
+/** Why the model scored a feature vector as it did: its strongest reasons. */
+export function explainScore(features: Float32Array, arm: ArmModel): Reason[] {
+  const { model } = arm;
+  if (!model.attribute) return [];
+  const row = new Float32Array(arm.inputs.length);
+  inputRow(arm, features, row, 0);
+  return strongestReasons(model.features, row, model.usual, model.attribute(row));
+}
+
+async function scoreByEither(rows: readonly Float32Array[], arm: Arm, control: Control) {
+  try {
+    return { probabilities: await scoreByArm(rows, control.arms[arm]), scoredBy: arm };
+  } catch {
+    const other = arm === 'A' ? 'B' : 'A';
+    try {
+      return { probabilities: await scoreByArm(rows, control.arms[other]), scoredBy: other } as const;
+    } catch (cause) {
+      throw new ScoringFailedError('neither arm’s model could score', { cause });
+    }
+  }
+}
+
+/** @throws what the model throws, or an error if it gives anything but a number for each row */
+async function scoreByArm(rows: readonly Float32Array[], arm: ArmModel): Promise<Float32Array> {
+  const width = arm.inputs.length;
+  const inputs = new Float32Array(rows.length * width);
+  for (let row = 0; row < rows.length; row++) inputRow(arm, rows[row], inputs, row * width);
+  const probabilities = await arm.model.score(inputs, rows.length);
+  for (let row = 0; row < rows.length; row++) {
+    if (!Number.isFinite(probabilities[row])) {
+      throw new Error(`model ${arm.model.version} gave ${probabilities[row]} for a probability`);
+    }
+  }
+  return probabilities;
+}
+
+/** Each call reports the time since the one before. */
+function stageTimer({ now, onStage }: DecideContext, transactions: number): (stage: Stage) => void {
+  let since = now();
+  return (stage) => {
+    const until = now();
+    onStage(stage, until - since, transactions);
+    since = until;
+  };
+}
