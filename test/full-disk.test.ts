@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, readdirSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { mountDisk } from '../src/adapters/small-disk.fixture.ts';
 import { HttpClient } from './http-client.ts';
 import { later, transactionMessage } from './http-messages.ts';
-import { mountDisk } from './small-disk.ts';
 import { runVerb, type Service, startService, undoAtEnd } from './start-service.ts';
 
 const DISK_BYTES = 80 * 1024 * 1024;
@@ -141,6 +141,7 @@ test('a stop on a full disk ends, and a start on one says what is wrong', async 
 async function setScene(t: TestContext) {
   const disk = mountDisk(t, { bytes: DISK_BYTES });
   if (disk === undefined) return undefined;
+  undoAtEnd(t, () => disk[Symbol.dispose]());
   const dataDirectory = join(disk.path, 'data');
   const service = await startService(t, { dataDirectory });
   return { service, dataDirectory, disk: new Filler(disk.path) };

@@ -4,10 +4,10 @@ import { cp, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'n
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { mountDisk } from '../src/adapters/small-disk.fixture.ts';
 import { HttpClient } from './http-client.ts';
 import { transactionMessage } from './http-messages.ts';
 import { RawConnection } from './http-socket.ts';
-import { mountDisk } from './small-disk.ts';
 import {
   runVerb,
   runVerbIn,
@@ -469,7 +469,7 @@ test('data directories that the start refuses', async (t) => {
   });
 
   await t.test('one that cannot be written to', async (t) => {
-    const disk = mountDisk(t, { bytes: 1_000_000, isReadOnly: true });
+    using disk = mountDisk(t, { bytes: 1_000_000, isReadOnly: true });
     if (disk === undefined) return;
     const { code, stderr } = await serve(join(disk.path, 'data'));
     assert.equal(code, 1);

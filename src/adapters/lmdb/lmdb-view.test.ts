@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -14,10 +14,10 @@ import { testDecisionIndex } from '../../pipeline/decision-index.contract.ts';
 import { eventsOf, sampleControl } from '../../pipeline/event-log.contract.ts';
 import type { EventLog, LogEvent } from '../../pipeline/event-log.ts';
 import { testFeatureStore } from '../../pipeline/feature-store.contract.ts';
-import { refuseWritesBeyond } from '../../pipeline/refuse-writes.fixture.ts';
 import { catchUp } from '../../pipeline/view.ts';
 import { openSegmentLog } from '../segment-log/segment-log.ts';
 import { openSegmentLogReader } from '../segment-log/segment-log-reader.ts';
+import { mountDisk } from '../small-disk.fixture.ts';
 import {
   arbitraryLogEvents,
   contentsOf,
@@ -28,7 +28,7 @@ import {
   toLogEvents,
 } from './lmdb-view.fixture.ts';
 import { LmdbView, type LmdbViewOptions } from './lmdb-view.ts';
-import { ViewFormatError } from './view-environment.ts';
+import { ViewDiskFullError, ViewFormatError } from './view-environment.ts';
 
 const CRASHES = 16;
 const CRASH_WRITER = join(import.meta.dirname, 'crash-writer.fixture.ts');
@@ -215,10 +215,11 @@ describe('the views on disk', () => {
   });
 });
 
-describe('a view that LMDB cannot commit', () => {
-  test('says so at the next follow, loses nothing, and goes on once it was reset', async (t) => {
-    const place = await temporaryPlace(t);
-    await using opened = await openPlace(place, TINY);
+describe('a view on a disk with no room left', () => {
+  test('says so at the next follow, loses nothing, and goes on once there is room and it was reset', async (t) => {
+    using disk = mountDisk(t, { bytes: 48 * 1024 * 1024 });
+    if (!disk) return;
+    await using opened = await openPlace(await makePlaceIn(disk.path), TINY);
     const { view, eventLog } = opened;
     const events: LogEvent[] = [sampleControl(1)];
     const payments = Array.from({ length: 400 }, (_, index) => paymentOf({ userId: `u${index}` }));
@@ -227,20 +228,19 @@ describe('a view that LMDB cannot commit', () => {
     for (const batch of batches.slice(0, 10)) await (await playBatch(view, eventLog, batch))[0];
     await view.flush();
     const position = view.position;
-    {
-      // The log is shorter than this; what LMDB writes lies beyond it.
-      using refused = refuseWritesBeyond(eventLog.end + 30_000, t);
-      if (!refused) return;
-      await assert.rejects(async () => {
-        for (const batch of batches.slice(10)) {
-          await (await playBatch(view, eventLog, batch))[0];
-          await delay(2);
-        }
-      }, /Commit failed/);
-      await assert.rejects(view.flush(), /Commit failed/);
-      assert.ok(view.position <= eventLog.durableEnd);
-      assert.ok(view.position === position, 'no sweep has ended');
-    }
+    const filler = join(disk.path, 'filler');
+    await writeFile(filler, Buffer.alloc(20 * 1024 * 1024));
+    await assert.rejects(async () => {
+      for (const batch of batches.slice(10)) {
+        await (await playBatch(view, eventLog, batch))[0];
+        await delay(2);
+      }
+    }, ViewDiskFullError);
+    await assert.rejects(view.flush(), ViewDiskFullError);
+    assert.ok(view.position <= eventLog.durableEnd);
+    assert.ok(view.position === position, 'no sweep has ended');
+    await rm(filler);
+
     await view.reset();
     await catchUp(view, eventLog);
     const logged = (await eventsOf(eventLog)).map(({ event }) => event);
@@ -254,8 +254,12 @@ describe('a view that LMDB cannot commit', () => {
 
 type Place = AsyncDisposable & { readonly directory: string; readonly log: string; readonly views: string };
 
-async function makePlace(): Promise<Place> {
-  const directory = await mkdtemp(join(tmpdir(), 'lmdb-view-'));
+function makePlace(): Promise<Place> {
+  return makePlaceIn(tmpdir());
+}
+
+async function makePlaceIn(parent: string): Promise<Place> {
+  const directory = await mkdtemp(join(parent, 'lmdb-view-'));
   const log = join(directory, 'log');
   await mkdir(log);
   const remove = () => rm(directory, { recursive: true });

@@ -55,6 +55,8 @@ export class LmdbView implements LogView, AsyncDisposable {
   /** Durable, and waiting to be written together. */
   #entries: IndexEntry[] = [];
   #controls: ControlDocument[] = [];
+  /** Settles when everything that was followed is durable, and on its way to LMDB, or is lost; never rejects. */
+  #followed: Promise<void> = Promise.resolve();
   /** Settles when all writes so far have been committed or have failed; never rejects. */
   #written: Promise<void> = Promise.resolve();
   /** Why LMDB, or the log, lacks what is in memory. */
@@ -117,7 +119,7 @@ export class LmdbView implements LogView, AsyncDisposable {
     const controls = this.controlHistory.seal();
     const reached = this.#isSweeping && this.#sweep.length === 0 ? this.#sweepPosition : undefined;
     if (reached !== undefined) this.#isSweeping = false;
-    durable.then(
+    this.#followed = durable.then(
       () => {
         this.decisionIndex.landed(end);
         this.#write(copies, entries, controls);
@@ -149,8 +151,9 @@ export class LmdbView implements LogView, AsyncDisposable {
     await this.reset();
   }
 
-  /** Writes everything that is in memory; the log must be durable to its end. @throws what made a write fail */
+  /** Writes everything that is in memory, once the log is durable up to it. @throws what made a write fail */
   async flush(): Promise<void> {
+    await this.#followed;
     if (this.#failure === undefined) {
       this.#beginSweep();
       this.#isSweeping = false;

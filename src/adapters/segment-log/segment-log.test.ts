@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { eventsOf, sampleDecision, testEventLog } from '../../pipeline/event-log.contract.ts';
 import { LogUnavailableError } from '../../pipeline/event-log.ts';
+import { mountDisk } from '../small-disk.fixture.ts';
 import { listSegmentStarts, segmentPath } from './segment-files.ts';
 import { openSegmentLog } from './segment-log.ts';
 import type { SegmentLogFatalError } from './segment-log-errors.ts';
@@ -86,9 +86,8 @@ describe('a log that cannot take events', () => {
   });
 
   test('on a full disk rejects everything since the durable end, keeps the rest, and goes on', async (t) => {
-    const directory = smallDisk(t);
-    if (directory === undefined) return;
-    await fillsAndGoesOn(directory);
+    using disk = mountDisk(t, { bytes: 1024 * 1024 });
+    if (disk) await fillsAndGoesOn(disk.path);
   });
 
   test('ends for good when it can neither write nor take back', async (t) => {
@@ -174,22 +173,5 @@ async function fillsAndGoesOn(directory: string): Promise<void> {
 async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'segment-log-'));
   t.after(() => rm(directory, { recursive: true }));
-  return directory;
-}
-
-/** A file system of one MiB; undefined, and the test skipped, where we may not mount one. */
-function smallDisk(t: TestContext): string | undefined {
-  const directory = mkdtempSync(join(tmpdir(), 'segment-log-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory], { stdio: 'pipe' });
-  } catch (error) {
-    rmdirSync(directory);
-    t.skip(`NOT TESTED HERE: a full disk, for want of the right to mount a small one: ${error}`);
-    return undefined;
-  }
-  t.after(() => {
-    execFileSync('umount', [directory]);
-    rmdirSync(directory);
-  });
   return directory;
 }

@@ -223,10 +223,6 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && REFUSALS.has(String(error.code));
 }
 
-function endOfTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 function throwUncaught(error: SegmentLogFatalError): void {
   setImmediate(() => {
     throw error;

@@ -292,6 +292,9 @@ function refuse(
   context.metrics.refused(refusal.status);
   if (refusal.status >= 500)
     context.logger.error({ err: error, path: request.routeOptions.url }, 'request failed');
+  // Fastify would close the connection on a body that it did not read. A client that is still sending it would then
+  // see a broken pipe instead of the problem; Node reads the rest away, for as long as the request may take.
+  reply.removeHeader('connection');
   return sendProblem(reply, refusal);
 }
 

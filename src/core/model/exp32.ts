@@ -5,7 +5,7 @@
  *   x = (k/32 + r) ln 2,  e^x = 2^(k/32) * 2^r,  2^r by a cubic polynomial, all in doubles, rounded once at the end.
  */
 const STEPS = 32;
-const INVERSE_LN2_STEPS = 1.4426950408889634 * STEPS;
+const INVERSE_LN2_STEPS = Math.LOG2E * STEPS;
 /** Adding and taking away 1.5 * 2^52 rounds a double to a whole number. */
 const ROUND = 6755399441055744;
 /** The polynomial's coefficients, scaled by powers of STEPS. */

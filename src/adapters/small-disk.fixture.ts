@@ -4,11 +4,10 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { undoAtEnd } from './start-service.ts';
 
-export type SmallDisk = { readonly path: string };
+export type SmallDisk = Disposable & { readonly path: string };
 
-/** Undefined, and the test skipped, where we may not mount one; in CI that fails. */
+/** Undefined, and the test skipped, where we may not mount one; in CI that fails. Nothing may be open on it at the end. */
 export function mountDisk(
   t: TestContext,
   { bytes, isReadOnly = false }: { readonly bytes: number; readonly isReadOnly?: boolean },
@@ -23,9 +22,11 @@ export function mountDisk(
     t.skip(`NOT TESTED HERE, for want of the right to mount a small disk: ${error}`);
     return undefined;
   }
-  undoAtEnd(t, () => {
-    execFileSync('umount', [path]);
-    rmdirSync(path);
-  });
-  return { path };
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      execFileSync('umount', [path]);
+      rmdirSync(path);
+    },
+  };
 }
