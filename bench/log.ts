@@ -22,7 +22,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { openSegmentLog } from '../src/adapters/segment-log/segment-log.ts';
 import type { Decision } from '../src/core/decision/decision.ts';
 import type { TerminalId, TransactionId, UserId } from '../src/core/transaction/ids.ts';
-import type { EventLog, LogEvent } from '../src/pipeline/event-log.ts';
+import type { LogEvent, PositionedEventLog } from '../src/pipeline/event-log.ts';
 
 const CONCURRENCIES = [1, 8, 64, 256, 1024];
 const RUN_MS = 3_000;
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
 }
 
 /** Main-thread time of `append` itself: encoding, checksum, positions; the writing is waited for outside. */
-async function measureAppend(log: EventLog, events: readonly LogEvent[]): Promise<void> {
+async function measureAppend(log: PositionedEventLog, events: readonly LogEvent[]): Promise<void> {
   const microseconds: number[] = [];
   const calls = events.map((event) => [event]);
   const startedAt = log.end;
@@ -66,7 +66,7 @@ async function measureAppend(log: EventLog, events: readonly LogEvent[]): Promis
 
 /** So many callers, each appending its next decision when the one before is durable. */
 async function measureDurable(
-  log: EventLog,
+  log: PositionedEventLog,
   events: readonly LogEvent[],
   concurrency: number,
 ): Promise<void> {
@@ -95,7 +95,7 @@ async function measureDurable(
   );
 }
 
-async function measureRead(log: EventLog): Promise<void> {
+async function measureRead(log: PositionedEventLog): Promise<void> {
   const started = performance.now();
   let count = 0;
   for await (const batch of log.read(0)) count += batch.length;

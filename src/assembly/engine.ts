@@ -17,8 +17,9 @@ import {
   isSameControl,
 } from '../pipeline/control.ts';
 import { DecisionLane } from '../pipeline/decision-lane.ts';
+import type { LogPosition } from '../pipeline/event-log.ts';
 import type { Model } from '../pipeline/model.ts';
-import { type CatchUpProgress, catchUp } from '../pipeline/view.ts';
+import { catchUp } from '../pipeline/view.ts';
 
 export type EngineSettings = {
   readonly dataDirectory: string;
@@ -32,7 +33,7 @@ export type EngineSettings = {
 
 export type EngineObserver = {
   readonly onStage: (stage: Stage, milliseconds: number, transactions: number) => void;
-  readonly onCatchUp: CatchUpProgress;
+  readonly onCatchUp: (position: LogPosition, end: LogPosition) => void;
   /** The views reach beyond the log, which somebody has shortened or put back; they are made again. */
   readonly onViewsAhead: () => void;
   /** The log's end was torn by a crash and has been cut; nothing acknowledged was in it. */
@@ -76,7 +77,7 @@ export class Engine implements AsyncDisposable {
       observer.onViewsAhead();
       await view.empty();
     }
-    await catchUp(view, eventLog, observer.onCatchUp);
+    await catchUp(view, eventLog, (position) => observer.onCatchUp(position, eventLog.durableEnd));
     const control = await establishControl({ ...settings, models, ...REASON }, eventLog, view);
     const { featureStore, decisionIndex } = view;
     const context = { featureStore, decisionIndex, eventLog, view, now, onStage: observer.onStage };

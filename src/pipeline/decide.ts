@@ -8,11 +8,13 @@ import { decideOutcome } from '../core/decision/policy.ts';
 import { type Reason, strongestReasons } from '../core/decision/reasons.ts';
 import { assignArm } from '../core/experiment/assignment.ts';
 import type { HistoryViews } from '../core/features/feature-vector.ts';
+import { Histories } from '../core/features/histories.ts';
 import type { Transaction } from '../core/transaction/transaction.ts';
 import { type ArmModel, type Control, inputRow } from './control.ts';
+import type { DecisionIndex } from './decision-index.ts';
 import type { Appended, EventLog } from './event-log.ts';
 import type { FeatureStore } from './feature-store.ts';
-import { ScoringFailedError } from './pipeline-errors.ts';
+import { ScoringFailedError, StoreUnavailableError } from './pipeline-errors.ts';
 
 /** A transaction on its way, with what the stages have found out about it. */
 export type Arrival = {
@@ -24,16 +26,20 @@ export type Arrival = {
 export type DecideContext = {
   readonly control: Control;
   readonly featureStore: FeatureStore;
-  readonly eventLog: Pick<EventLog, 'append'>;
+  readonly decisionIndex: Pick<DecisionIndex, 'claim'>;
+  readonly eventLog: Pick<EventLog, 'append' | 'isSpooling'>;
+  /** The decision index could not say whether these transactions were decided before. */
+  readonly isBlind: boolean;
   /** Milliseconds since 1970, with fractions; never runs backwards. */
   readonly now: () => number;
   /** Told how long a stage took for a batch. */
   readonly onStage: (stage: Stage, milliseconds: number, transactions: number) => void;
 };
 
+/** The decisions that stand under the arrivals' ids, in their order: ours, or those of a process that was faster. */
 export type DecidedBatch = { readonly decisions: readonly Decision[]; readonly appended: Appended };
 
-/** Decides transactions that were never decided before and hands the decisions to the log. */
+/** Decides transactions that were not known to be decided before and hands the decisions to the log. */
 export async function decideBatch(
   arrivals: readonly Arrival[],
   context: DecideContext,
@@ -42,7 +48,7 @@ export async function decideBatch(
   const transactions = arrivals.map(({ transaction }) => transaction);
   const timed = stageTimer(context, arrivals.length);
 
-  const histories = await context.featureStore.record(transactions);
+  const { histories, isWithout } = await recordOrDoWithout(transactions, context.featureStore);
   const vectors = computeFeatures(transactions, histories, control);
   timed('features');
   const arms = route(transactions, control);
@@ -50,15 +56,58 @@ export async function decideBatch(
   const scores = await score(vectors, arms, control);
   timed('score');
   const decidedAtMs = context.now();
-  const decisions = arrivals.map((arrival, index) => {
+  const without = stagesWithout({
+    ingest: context.isBlind,
+    features: isWithout,
+    publish: context.eventLog.isSpooling,
+  });
+  const decided = arrivals.map((arrival, index) => {
     const { fraudProbability, scoredBy } = scores[index];
-    const found = { features: vectors[index], arm: arms[index], fraudProbability, scoredBy };
+    const found = { features: vectors[index], arm: arms[index], fraudProbability, scoredBy, without };
     return decide(arrival, histories[index], found, control, decidedAtMs);
   });
   timed('decide');
+  const decisions = await claimOrDoWithout(decided, context);
   const appended = context.eventLog.append(decisions.map((decision) => ({ kind: 'decision', decision })));
   timed('publish');
   return { decisions, appended };
+}
+
+/**
+ * Records the transactions in their histories. Where these are out of reach, every transaction is its entities' first:
+ * what it says itself is all that is known.
+ */
+async function recordOrDoWithout(
+  transactions: readonly Transaction[],
+  featureStore: FeatureStore,
+): Promise<{ readonly histories: readonly HistoryViews[]; readonly isWithout: boolean }> {
+  try {
+    return { histories: await featureStore.record(transactions), isWithout: false };
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    return {
+      histories: transactions.map((transaction) => new Histories().record(transaction)),
+      isWithout: true,
+    };
+  }
+}
+
+/** Where the index is out of reach, nobody else can be asked: each decision stands as it is. */
+async function claimOrDoWithout(
+  decisions: readonly Decision[],
+  { decisionIndex, isBlind }: DecideContext,
+): Promise<readonly Decision[]> {
+  if (isBlind) return decisions;
+  try {
+    return await decisionIndex.claim(decisions);
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    return decisions.map((decision) => ({ ...decision, degraded: ['ingest', ...decision.degraded] }));
+  }
+}
+
+function stagesWithout(stages: Partial<Record<Stage, boolean>>): readonly Stage[] {
+  return (Object.keys(stages) as Stage[]).filter((stage) => stages[stage]);
 }
 
 /** The features of each transaction, from its entities' histories as they were when it arrived. */
@@ -100,7 +149,12 @@ export async function score(
   return scores;
 }
 
-type Found = Score & { readonly features: Float32Array; readonly arm: Arm };
+type Found = Score & {
+  readonly features: Float32Array;
+  readonly arm: Arm;
+  /** Stages that had to be done without, besides scoring by the arm's own model. */
+  readonly without: readonly Stage[];
+};
 
 /** What the scores lead to; pure but for the time, which is handed in. */
 export function decide(
@@ -110,13 +164,14 @@ export function decide(
   control: Control,
   decidedAtMs: number,
 ): Decision {
-  const { features, arm, fraudProbability, scoredBy } = found;
+  const { features, arm, fraudProbability, scoredBy, without } = found;
+  const isPlaced = !without.includes('features');
   const { thresholds, modelVersion } = control.document.arms[scoredBy];
   const outcome = decideOutcome(fraudProbability, thresholds);
   return {
     transaction: arrival.transaction,
-    userPosition: histories.user.position,
-    terminalPosition: histories.terminal?.position,
+    userPosition: isPlaced ? histories.user.position : undefined,
+    terminalPosition: isPlaced ? histories.terminal?.position : undefined,
     isOutOfOrder: histories.user.previousNewestMs > arrival.transaction.timestampMs,
     features,
     controlVersion: control.document.version,
@@ -127,7 +182,7 @@ export function decide(
     outcome,
     reasonCodes:
       outcome === 'approve' ? [] : explainScore(features, control.arms[scoredBy]).map(({ code }) => code),
-    degraded: scoredBy === arm ? [] : ['score'],
+    degraded: scoredBy === arm ? without : [...without, 'score'],
     decidedAtMs: Math.floor(decidedAtMs),
     latencyMs: Math.round((decidedAtMs - arrival.arrivedAtMs) * 1000) / 1000,
   };

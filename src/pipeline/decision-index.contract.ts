@@ -5,17 +5,18 @@ import { describe, test } from 'node:test';
 import type { Decision } from '../core/decision/decision.ts';
 import { labelOf } from '../core/features/payment-of.ts';
 import type { TransactionId } from '../core/transaction/ids.ts';
+import type { KnownLabel } from '../core/transaction/label.ts';
 import type { DecisionIndex } from './decision-index.ts';
 import { sampleDecision } from './event-log.contract.ts';
-import type { EventLog } from './event-log.ts';
 
 export type OpenedDecisionIndex = AsyncDisposable & {
   readonly decisionIndex: DecisionIndex;
-  readonly eventLog: EventLog;
-  /** As the lane does when the index was told what was appended. */
-  readonly follow: (durable: Promise<void>) => void;
+  /** Claims decisions and logs them, as the lane does; resolves when they are durable. */
+  readonly log: (decisions: readonly Decision[]) => Promise<void>;
+  /** Logs labels, as the lane does; resolves when they are durable and the index was told. */
+  readonly logLabels: (labels: readonly KnownLabel[]) => Promise<void>;
 };
-/** Opens the same index, and the log it stands on, again each time; the one before has been disposed of. */
+/** Opens the same index, with what it stands on, again each time; the one before has been disposed of. */
 export type OpenDecisionIndex = () => Promise<OpenedDecisionIndex>;
 
 const KNOWN_AT_MS = 1_790_000_000_000;
@@ -53,26 +54,21 @@ export function testDecisionIndex(
       assert.deepEqual(await found(opened, 1), {
         decision: decisionOf(1),
         label: { isFraud: false, knownAtMs: KNOWN_AT_MS },
+        isLogged: true,
       });
       assert.equal((await found(opened, 2))?.label, undefined);
     });
     withIndex('a label of a decision that is still on its way is found with it', async (opened) => {
-      const { decisionIndex, eventLog } = opened;
-      const first = eventLog.append([{ kind: 'decision', decision: decisionOf(1) }]);
-      decisionIndex.addDecisions([decisionOf(1)], first.positions);
-      opened.follow(first.durable);
+      const durable = opened.log([decisionOf(1)]);
       await labelled(opened, 1, true);
+      await durable;
       assert.equal((await found(opened, 1))?.label?.isFraud, true);
     });
-    withIndex('what is not durable yet is found when it is', async (opened) => {
-      const { decisionIndex, eventLog } = opened;
-      const { positions, durable } = eventLog.append([{ kind: 'decision', decision: decisionOf(1) }]);
-      decisionIndex.addDecisions([decisionOf(1)], positions);
-      opened.follow(durable);
-      const [early] = await decisionIndex.find([idOf(1)]);
-      assert.ok(early === undefined || eventLog.durableEnd > positions[0]);
-      await durable;
-      assert.deepEqual((await found(opened, 1))?.decision, decisionOf(1));
+    withIndex('what is durable is found, and known to be logged', async (opened) => {
+      await opened.log([decisionOf(1)]);
+      const indexed = await found(opened, 1);
+      assert.deepEqual(indexed?.decision, decisionOf(1));
+      assert.equal(indexed?.isLogged, true);
     });
     test('opened again it finds what it found', async (t) => findsAgain(await create(t)));
   });
@@ -94,22 +90,13 @@ async function findsAgain(open: OpenDecisionIndex): Promise<void> {
 }
 
 async function decided(opened: OpenedDecisionIndex, ...indices: readonly number[]): Promise<void> {
-  const decisions = indices.map(decisionOf);
-  const { positions, durable } = opened.eventLog.append(
-    decisions.map((decision) => ({ kind: 'decision', decision })),
-  );
-  opened.decisionIndex.addDecisions(decisions, positions);
-  opened.follow(durable);
-  await durable;
+  await opened.log(indices.map(decisionOf));
 }
 
 async function labelled(opened: OpenedDecisionIndex, index: number, isFraud: boolean): Promise<void> {
   const { transaction } = decisionOf(index);
   const label = labelOf(transaction, { isFraud, previousIsFraud: !isFraud, knownAtMs: KNOWN_AT_MS });
-  const { durable } = opened.eventLog.append([{ kind: 'label', label }]);
-  opened.decisionIndex.addLabels([label]);
-  opened.follow(durable);
-  await durable;
+  await opened.logLabels([label]);
 }
 
 async function found(opened: OpenedDecisionIndex, index: number) {

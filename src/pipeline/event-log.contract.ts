@@ -1,16 +1,16 @@
-/** What every EventLog must do, run against each adapter on its real store. */
+/** What every PositionedEventLog must do, run against each adapter on its real store. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
 import type { TerminalId, TransactionId, UserId } from '../core/transaction/ids.ts';
-import type { EventLog, LogEvent, LoggedEvent } from './event-log.ts';
+import type { LogEvent, LoggedEvent, PositionedEventLog } from './event-log.ts';
 
 /** Opens the same log again each time it is called; the one before has been disposed of. */
-export type OpenLog = () => Promise<EventLog>;
+export type OpenLog = () => Promise<PositionedEventLog>;
 
 /** `create` makes the place for a new, empty log, and registers its removal with the test. */
 export function testEventLog(name: string, create: (t: TestContext) => Promise<OpenLog>): void {
-  const withLog = (title: string, body: (log: EventLog, open: OpenLog) => Promise<void>) =>
+  const withLog = (title: string, body: (log: PositionedEventLog, open: OpenLog) => Promise<void>) =>
     test(title, async (t) => {
       const open = await create(t);
       await using log = await open();
@@ -38,7 +38,7 @@ export function testEventLog(name: string, create: (t: TestContext) => Promise<O
   });
 }
 
-async function readsBack(log: EventLog): Promise<void> {
+async function readsBack(log: PositionedEventLog): Promise<void> {
   const events = [sampleControl(1), sampleDecision(1), sampleLabel(1), sampleDecision(2)];
   const { positions, durable } = log.append(events);
   await durable;
@@ -57,7 +57,7 @@ async function readsBack(log: EventLog): Promise<void> {
   }
 }
 
-async function readsAt(log: EventLog): Promise<void> {
+async function readsAt(log: PositionedEventLog): Promise<void> {
   const events = [sampleDecision(1), sampleDecision(2), sampleLabel(3)];
   const { positions, durable } = log.append(events);
   await durable;
@@ -67,7 +67,7 @@ async function readsAt(log: EventLog): Promise<void> {
   await assert.rejects(log.readAt(log.end));
 }
 
-async function readsFromMiddle(log: EventLog): Promise<void> {
+async function readsFromMiddle(log: PositionedEventLog): Promise<void> {
   const events = Array.from({ length: 20 }, (_, index) => sampleDecision(index));
   await log.append(events).durable;
   const logged = await eventsOf(log);
@@ -76,7 +76,7 @@ async function readsFromMiddle(log: EventLog): Promise<void> {
   }
 }
 
-async function keepsOrder(log: EventLog): Promise<void> {
+async function keepsOrder(log: PositionedEventLog): Promise<void> {
   const durable: Promise<void>[] = [];
   for (let call = 0; call < 200; call++) {
     durable.push(log.append([sampleDecision(2 * call), sampleDecision(2 * call + 1)]).durable);
@@ -90,7 +90,7 @@ async function keepsOrder(log: EventLog): Promise<void> {
   );
 }
 
-async function movesDurableEnd(log: EventLog): Promise<void> {
+async function movesDurableEnd(log: PositionedEventLog): Promise<void> {
   const before = log.durableEnd;
   const { positions, durable } = log.append([sampleDecision(1)]);
   assert.equal(log.durableEnd, before);
@@ -100,7 +100,7 @@ async function movesDurableEnd(log: EventLog): Promise<void> {
   assert.equal(log.durableEnd, end);
 }
 
-async function readsUpToTheEndOfThen(log: EventLog): Promise<void> {
+async function readsUpToTheEndOfThen(log: PositionedEventLog): Promise<void> {
   await log.append([sampleDecision(0)]).durable;
   const seen: LogEvent[] = [];
   for await (const batch of log.read(0)) {
@@ -141,7 +141,7 @@ async function flushes(open: OpenLog): Promise<void> {
 }
 
 /** Everything durable from a position on, in one array. */
-export async function eventsOf(log: Pick<EventLog, 'read'>, from = 0): Promise<LoggedEvent[]> {
+export async function eventsOf(log: Pick<PositionedEventLog, 'read'>, from = 0): Promise<LoggedEvent[]> {
   const events: LoggedEvent[] = [];
   for await (const batch of log.read(from)) events.push(...batch);
   return events;
@@ -191,6 +191,8 @@ export function sampleLabel(index: number): LogEvent {
       userId: `user-${index % 7}` as UserId,
       terminalId: undefined,
       transactionTimestampMs: 1_780_000_000_000 + index,
+      userPosition: index % 3 === 0 ? undefined : index,
+      terminalPosition: undefined,
     },
   };
 }

@@ -7,3 +7,8 @@ export class OverloadedError extends Error {
 export class ScoringFailedError extends Error {
   readonly code = 'scoring-failed';
 }
+
+/** A store on another server did not answer in time, or is known to be away. Decisions are made without it. */
+export class StoreUnavailableError extends Error {
+  readonly code = 'store-unavailable';
+}

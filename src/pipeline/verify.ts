@@ -65,7 +65,7 @@ export class Verifier {
     const computed = decide(
       { transaction, arrivedAtMs },
       histories,
-      { features, arm, ...scored },
+      { features, arm, ...scored, without: logged.degraded.filter((stage) => stage !== 'score') },
       control,
       logged.decidedAtMs,
     );

@@ -3,7 +3,7 @@ import type { Decision } from '../../core/decision/decision.ts';
 import type { TransactionId } from '../../core/transaction/ids.ts';
 import type { KnownLabel } from '../../core/transaction/label.ts';
 import type { DecisionIndex, IndexedDecision } from '../../pipeline/decision-index.ts';
-import type { EventLog, LogPosition } from '../../pipeline/event-log.ts';
+import type { LogPosition, PositionedEventLog } from '../../pipeline/event-log.ts';
 
 export type IndexEntry = {
   readonly id: TransactionId;
@@ -17,7 +17,7 @@ export type IndexEntry = {
  */
 export class LmdbDecisionIndex implements DecisionIndex {
   readonly #database: Database<Buffer, string>;
-  readonly #eventLog: Pick<EventLog, 'readAt'>;
+  readonly #eventLog: Pick<PositionedEventLog, 'readAt'>;
   /** Entries that LMDB does not show yet. */
   readonly #unwritten = new Map<TransactionId, IndexEntry>();
   /** Entries added since the last `seal`. */
@@ -25,7 +25,7 @@ export class LmdbDecisionIndex implements DecisionIndex {
   /** Decisions from here on are not durable, and not to be found. */
   #durableEnd: LogPosition = 0;
 
-  constructor(database: Database<Buffer, string>, eventLog: Pick<EventLog, 'readAt'>) {
+  constructor(database: Database<Buffer, string>, eventLog: Pick<PositionedEventLog, 'readAt'>) {
     this.#database = database;
     this.#eventLog = eventLog;
   }
@@ -40,13 +40,23 @@ export class LmdbDecisionIndex implements DecisionIndex {
     return found;
   }
 
-  addDecisions(decisions: readonly Decision[], positions: readonly LogPosition[]): void {
+  /** One process decides, in one lane: nobody else can have been faster. */
+  async claim(decisions: readonly Decision[]): Promise<readonly Decision[]> {
+    return decisions;
+  }
+
+  confirm(): void {}
+
+  /** The view has taken them from the log. */
+  async addLabels(): Promise<void> {}
+
+  tookDecisions(decisions: readonly Decision[], positions: readonly LogPosition[]): void {
     decisions.forEach(({ transaction }, index) => {
       this.#add({ id: transaction.transactionId, position: positions[index], label: undefined });
     });
   }
 
-  addLabels(labels: readonly KnownLabel[]): void {
+  tookLabels(labels: readonly KnownLabel[]): void {
     for (const { transactionId: id, isFraud, knownAtMs } of labels) {
       const entry = this.#entry(id);
       if (entry) this.#add({ ...entry, label: { isFraud, knownAtMs } });
@@ -107,7 +117,7 @@ export class LmdbDecisionIndex implements DecisionIndex {
     const event = await this.#eventLog.readAt(position);
     if (event.kind !== 'decision')
       throw new Error(`the index points to a ${event.kind} at ${position}; run fraud rebuild`);
-    return { decision: event.decision, label };
+    return { decision: event.decision, label, isLogged: true };
   }
 }
 

@@ -26,8 +26,9 @@ export class LmdbFeatureStore implements FeatureStore {
     return views;
   }
 
-  async recordLabels(labels: readonly KnownLabel[]): Promise<void> {
+  async recordLabels(labels: readonly KnownLabel[]): Promise<readonly KnownLabel[]> {
     for (const label of labels) this.#recordLabel(label, NOT_APPLIED);
+    return labels;
   }
 
   /** Applies an event of the log to each history that does not reflect it yet. */

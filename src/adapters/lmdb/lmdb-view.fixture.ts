@@ -5,7 +5,7 @@ import { arbitrarySteps, type StreamEvent, streamOf } from '../../core/features/
 import type { TerminalId, TransactionId, UserId } from '../../core/transaction/ids.ts';
 import type { Transaction } from '../../core/transaction/transaction.ts';
 import { sampleControl, sampleDecision } from '../../pipeline/event-log.contract.ts';
-import type { EventLog, LogEvent } from '../../pipeline/event-log.ts';
+import type { LogEvent, PositionedEventLog } from '../../pipeline/event-log.ts';
 import type { LmdbView, LmdbViewOptions } from './lmdb-view.ts';
 
 /** Small enough for sweeps to begin, end and overlap all the time, and for histories to leave memory. */
@@ -44,7 +44,7 @@ export function decisionOf(transaction: Transaction): Decision {
 /** Records, appends and follows one batch of one kind, as the lane does. */
 export async function playBatch(
   view: LmdbView,
-  log: EventLog,
+  log: PositionedEventLog,
   events: readonly LogEvent[],
 ): Promise<Promise<void>[]> {
   const decisions = events.flatMap((event) => (event.kind === 'decision' ? [event.decision] : []));
@@ -52,8 +52,8 @@ export async function playBatch(
   if (decisions.length > 0) await view.featureStore.record(decisions.map(({ transaction }) => transaction));
   if (labels.length > 0) await view.featureStore.recordLabels(labels);
   const { positions, durable } = log.append(events);
-  if (decisions.length > 0) view.decisionIndex.addDecisions(decisions, positions);
-  view.decisionIndex.addLabels(labels);
+  if (decisions.length > 0) view.decisionIndex.tookDecisions(decisions, positions);
+  view.decisionIndex.tookLabels(labels);
   for (const event of events) if (event.kind === 'control') view.controlHistory.add(event.control);
   view.follow(log.end, durable);
   return [durable];

@@ -8,11 +8,13 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { open as openLmdb } from 'lmdb';
+import type { Decision } from '../../core/decision/decision.ts';
 import { arbitrarySteps, streamOf } from '../../core/features/arbitrary-stream.ts';
 import { paymentOf } from '../../core/features/payment-of.ts';
+import type { KnownLabel } from '../../core/transaction/label.ts';
 import { testDecisionIndex } from '../../pipeline/decision-index.contract.ts';
 import { eventsOf, sampleControl } from '../../pipeline/event-log.contract.ts';
-import type { EventLog, LogEvent } from '../../pipeline/event-log.ts';
+import type { LogEvent, PositionedEventLog } from '../../pipeline/event-log.ts';
 import { testFeatureStore } from '../../pipeline/feature-store.contract.ts';
 import { catchUp } from '../../pipeline/view.ts';
 import { openSegmentLog } from '../segment-log/segment-log.ts';
@@ -116,7 +118,7 @@ describe('the views on disk', () => {
       await view.featureStore.record([payment]);
       const decision = decisionOf(payment);
       const { positions, durable } = eventLog.append([{ kind: 'decision', decision }]);
-      view.decisionIndex.addDecisions([decision], positions);
+      view.decisionIndex.tookDecisions([decision], positions);
       await durable;
       view.follow(eventLog.end, landing.promise);
     }
@@ -282,7 +284,16 @@ async function openPlace(place: Place, options: LmdbViewOptions) {
     eventLog,
     featureStore: view.featureStore,
     decisionIndex: view.decisionIndex,
-    follow: (durable: Promise<void>) => view.follow(eventLog.end, durable),
+    log: (decisions: readonly Decision[]) => {
+      const appended = eventLog.append(decisions.map((decision) => ({ kind: 'decision', decision })));
+      view.tookDecisions(decisions, appended);
+      return appended.durable;
+    },
+    logLabels: (labels: readonly KnownLabel[]) => {
+      const appended = eventLog.append(labels.map((label) => ({ kind: 'label', label })));
+      view.tookLabels(labels, appended);
+      return appended.durable;
+    },
     [Symbol.asyncDispose]: async () => {
       await eventLog.append([]).durable;
       await view[Symbol.asyncDispose]();
@@ -297,7 +308,7 @@ async function playAll({ view, eventLog }: Opened, events: readonly LogEvent[]):
 
 /** What views made from the whole log, kept in memory, hold. */
 async function contentsOfRebuilt(
-  log: EventLog,
+  log: PositionedEventLog,
   events: readonly LogEvent[],
 ): Promise<Record<string, unknown>> {
   await using place = await makePlace();

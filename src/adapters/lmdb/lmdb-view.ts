@@ -9,8 +9,10 @@
  * What LMDB has not committed stays in memory. So a write that fails takes nothing away, but its sweep never ends.
  */
 import type { ControlDocument } from '../../core/decision/control-document.ts';
-import type { EventLog, LoggedEvent, LogPosition } from '../../pipeline/event-log.ts';
-import type { LogView } from '../../pipeline/view.ts';
+import type { Decision } from '../../core/decision/decision.ts';
+import type { KnownLabel } from '../../core/transaction/label.ts';
+import type { Appended, LoggedEvent, LogPosition, PositionedEventLog } from '../../pipeline/event-log.ts';
+import { catchUp, type LogView } from '../../pipeline/view.ts';
 import type { HistoryTable, StoredHistory } from './history-table.ts';
 import { LmdbControlHistory } from './lmdb-control-history.ts';
 import { type IndexEntry, LmdbDecisionIndex } from './lmdb-decision-index.ts';
@@ -36,6 +38,8 @@ const DEFAULTS = {
 } satisfies LmdbViewOptions;
 const SLICES_PER_SWEEP = 256;
 
+/** As much of the log as its views read. */
+type ViewedLog = Pick<PositionedEventLog, 'read' | 'readAt'>;
 type HistoryId = { readonly table: HistoryTable; readonly id: string };
 type HistoryCopy = { readonly table: HistoryTable; readonly stored: StoredHistory };
 
@@ -44,6 +48,7 @@ export class LmdbView implements LogView, AsyncDisposable {
   readonly decisionIndex: LmdbDecisionIndex;
   readonly controlHistory: LmdbControlHistory;
   readonly #environment: ViewEnvironment;
+  readonly #log: ViewedLog;
   readonly #options: Required<LmdbViewOptions>;
   readonly #isReadOnly: boolean;
   /** Histories that the running sweep has still to copy. */
@@ -64,32 +69,29 @@ export class LmdbView implements LogView, AsyncDisposable {
 
   private constructor(
     environment: ViewEnvironment,
-    eventLog: Pick<EventLog, 'readAt'>,
+    log: ViewedLog,
     { isReadOnly, ...options }: LmdbViewOptions & { readonly isReadOnly: boolean },
   ) {
     this.#environment = environment;
+    this.#log = log;
     this.#isReadOnly = isReadOnly;
     this.#options = { ...DEFAULTS, ...options };
     this.featureStore = new LmdbFeatureStore(environment, this.#options.generationHistories);
-    this.decisionIndex = new LmdbDecisionIndex(environment.decisions, eventLog);
+    this.decisionIndex = new LmdbDecisionIndex(environment.decisions, log);
     this.controlHistory = new LmdbControlHistory(environment.controls);
     this.#end = environment.position;
   }
 
-  static async open(
-    folder: string,
-    eventLog: Pick<EventLog, 'readAt'>,
-    options: LmdbViewOptions = {},
-  ): Promise<LmdbView> {
-    return new LmdbView(await ViewEnvironment.open(folder), eventLog, { ...options, isReadOnly: false });
+  static async open(folder: string, log: ViewedLog, options: LmdbViewOptions = {}): Promise<LmdbView> {
+    return new LmdbView(await ViewEnvironment.open(folder), log, { ...options, isReadOnly: false });
   }
 
   /**
    * The views beside a process that may be writing them; they can be asked, and follow the log in memory.
    * @throws ViewFormatError
    */
-  static openReadOnly(folder: string, eventLog: Pick<EventLog, 'readAt'>): LmdbView {
-    return new LmdbView(ViewEnvironment.openReadOnly(folder), eventLog, { isReadOnly: true });
+  static openReadOnly(folder: string, log: ViewedLog): LmdbView {
+    return new LmdbView(ViewEnvironment.openReadOnly(folder), log, { isReadOnly: true });
   }
 
   get position(): LogPosition {
@@ -101,9 +103,24 @@ export class LmdbView implements LogView, AsyncDisposable {
     const { event, position, nextPosition } = logged;
     if (event.kind === 'decision') this.decisionIndex.restoreDecision(event.decision, position);
     if (event.kind === 'control') this.controlHistory.add(event.control);
-    if (event.kind === 'label') this.decisionIndex.addLabels([event.label]);
+    if (event.kind === 'label') this.decisionIndex.tookLabels([event.label]);
     this.decisionIndex.landed(nextPosition);
     this.#end = nextPosition;
+  }
+
+  tookDecisions(decisions: readonly Decision[], { positions, end, durable }: Appended): void {
+    this.decisionIndex.tookDecisions(decisions, positions);
+    this.follow(end, durable);
+  }
+
+  tookLabels(labels: readonly KnownLabel[], { end, durable }: Appended): void {
+    this.decisionIndex.tookLabels(labels);
+    this.follow(end, durable);
+  }
+
+  async startOver(): Promise<void> {
+    await this.reset();
+    await catchUp(this, this.#log);
   }
 
   /** @throws what made an earlier write or flight fail: the view has to be reset */

@@ -33,7 +33,7 @@ const transaction = record({
 
 const decision: fc.Arbitrary<Decision> = record({
   transaction,
-  userPosition: fc.maxSafeNat(),
+  userPosition: optional(fc.maxSafeNat()),
   terminalPosition: optional(fc.maxSafeNat()),
   isOutOfOrder: fc.boolean(),
   features: fc.float32Array({ maxLength: 200 }),
@@ -57,11 +57,22 @@ const label = record({
   userId: id as fc.Arbitrary<UserId>,
   terminalId: optional(id as fc.Arbitrary<TerminalId>),
   transactionTimestampMs: fc.maxSafeInteger(),
+  userPosition: optional(fc.maxSafeNat()),
+  terminalPosition: optional(fc.maxSafeNat()),
+});
+
+const placement = record({
+  transactionId: id as fc.Arbitrary<TransactionId>,
+  userId: id as fc.Arbitrary<UserId>,
+  terminalId: optional(id as fc.Arbitrary<TerminalId>),
+  userPosition: fc.maxSafeNat(),
+  terminalPosition: optional(fc.maxSafeNat()),
 });
 
 const event: fc.Arbitrary<LogEvent> = fc.oneof(
   decision.map((decision) => ({ kind: 'decision', decision }) as const),
   label.map((label) => ({ kind: 'label', label }) as const),
+  placement.map((placement) => ({ kind: 'placement', placement }) as const),
   fc.nat().map(sampleControl),
 );
 

@@ -5,7 +5,8 @@
  *     decision     flags u16 | outcome u8 | reasons u8 | degraded u8 | features u16 | fraudProbability f32
  *                  | transaction | five numbers f64 | texts | degraded stages u8 | features f32
  *     transaction  two numbers f64 | texts | metadata
- *     label        flags u8 | two numbers f64 | texts
+ *     label        flags u16 | four numbers f64 | texts
+ *     placement    flags u16 | two numbers f64 | texts
  *     control      JSON
  *
  * All numbers are little-endian. A number that the contract does not call a float32 is a float64, because
@@ -17,7 +18,7 @@ import type { Decision, Outcome, Stage } from '../../core/decision/decision.ts';
 import type { TerminalId, TransactionId, UserId } from '../../core/transaction/ids.ts';
 import type { KnownLabel } from '../../core/transaction/label.ts';
 import type { Transaction } from '../../core/transaction/transaction.ts';
-import type { LogEvent } from '../../pipeline/event-log.ts';
+import type { LogEvent, Placement } from '../../pipeline/event-log.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 
@@ -25,6 +26,7 @@ const VERSION = 1;
 const KIND_DECISION = 1;
 const KIND_LABEL = 2;
 const KIND_CONTROL = 3;
+const KIND_PLACEMENT = 4;
 
 const IS_INTERNATIONAL = 1 << 0;
 const IS_FRAUD = 1 << 1;
@@ -35,6 +37,7 @@ const HAS_METADATA = 1 << 5;
 const IS_ARM_B = 1 << 6;
 const WAS_FRAUD = 1 << 7;
 const IS_OUT_OF_ORDER = 1 << 8;
+const HAS_USER_POSITION = 1 << 9;
 
 /** Written as their index: only ever append to these. */
 const OUTCOMES: readonly Outcome[] = ['approve', 'review', 'decline'];
@@ -63,6 +66,9 @@ export function encodeEvent(event: LogEvent, writer: ByteWriter): void {
     case 'label':
       encodeLabel(event.label, writer);
       break;
+    case 'placement':
+      encodePlacement(event.placement, writer);
+      break;
     case 'control':
       encodeControl(event.control, writer);
       break;
@@ -83,6 +89,8 @@ export function decodeEvent(reader: ByteReader): LogEvent {
       return { kind: 'decision', decision: decodeDecision(reader) };
     case KIND_LABEL:
       return { kind: 'label', label: decodeLabel(reader) };
+    case KIND_PLACEMENT:
+      return { kind: 'placement', placement: decodePlacement(reader) };
     case KIND_CONTROL:
       return { kind: 'control', control: JSON.parse(reader.utf8()) as ControlDocument };
     default:
@@ -96,7 +104,9 @@ export function encodedBytesMax(event: LogEvent): number {
     case 'decision':
       return decisionBytesMax(event.decision);
     case 'label':
-      return labelBytesMax(event.label);
+      return idsBytesMax(event.label);
+    case 'placement':
+      return idsBytesMax(event.placement);
     case 'control':
       return FIXED_BYTES_MAX + JSON.stringify(event.control).length * UTF8_BYTES_PER_CHARACTER_MAX;
     default:
@@ -114,7 +124,7 @@ function encodeDecision(decision: Decision, writer: ByteWriter): void {
   writer.uint16(countOf(features, FEATURES_MAX));
   writer.float32(decision.fraudProbability);
   encodeTransaction(decision.transaction, writer);
-  writer.float64(decision.userPosition);
+  writer.float64(decision.userPosition ?? 0);
   writer.float64(decision.terminalPosition ?? 0);
   writer.float64(decision.controlVersion);
   writer.float64(decision.decidedAtMs);
@@ -138,19 +148,36 @@ function encodeTransaction(transaction: Transaction, writer: ByteWriter): void {
 
 function encodeLabel(label: KnownLabel, writer: ByteWriter): void {
   writer.uint8(KIND_LABEL);
-  writer.uint8(labelFlags(label));
+  writer.uint16(labelFlags(label));
   writer.float64(label.knownAtMs);
   writer.float64(label.transactionTimestampMs);
-  writer.text(label.transactionId);
-  writer.text(label.userId);
-  if (label.terminalId !== undefined) writer.text(label.terminalId);
+  encodePlace(label, writer);
 }
 
-function labelFlags({ isFraud, previousIsFraud, terminalId }: KnownLabel): number {
+function labelFlags(label: KnownLabel): number {
+  return (label.isFraud ? IS_FRAUD : 0) | (label.previousIsFraud ? WAS_FRAUD : 0) | placeFlags(label);
+}
+
+function encodePlacement(placement: Placement, writer: ByteWriter): void {
+  writer.uint8(KIND_PLACEMENT);
+  writer.uint16(placeFlags(placement));
+  encodePlace(placement, writer);
+}
+
+/** What a label and a placement share: whom they speak of, and where in whose history they stand. */
+function encodePlace(place: KnownLabel | Placement, writer: ByteWriter): void {
+  writer.float64(place.userPosition ?? 0);
+  writer.float64(place.terminalPosition ?? 0);
+  writer.text(place.transactionId);
+  writer.text(place.userId);
+  if (place.terminalId !== undefined) writer.text(place.terminalId);
+}
+
+function placeFlags({ terminalId, userPosition, terminalPosition }: KnownLabel | Placement): number {
   return (
-    (isFraud ? IS_FRAUD : 0) |
-    (previousIsFraud ? WAS_FRAUD : 0) |
-    (terminalId !== undefined ? HAS_TERMINAL_ID : 0)
+    (terminalId !== undefined ? HAS_TERMINAL_ID : 0) |
+    (userPosition !== undefined ? HAS_USER_POSITION : 0) |
+    (terminalPosition !== undefined ? HAS_TERMINAL_POSITION : 0)
   );
 }
 
@@ -159,11 +186,13 @@ function encodeControl(control: ControlDocument, writer: ByteWriter): void {
   writer.utf8(JSON.stringify(control));
 }
 
-function decisionFlags({ transaction, terminalPosition, isFraud, isOutOfOrder, arm }: Decision): number {
+function decisionFlags(decision: Decision): number {
+  const { transaction, userPosition, terminalPosition, isFraud, isOutOfOrder, arm } = decision;
   return (
     (transaction.isInternational ? IS_INTERNATIONAL : 0) |
     (isFraud ? IS_FRAUD : 0) |
     (transaction.terminalId !== undefined ? HAS_TERMINAL_ID : 0) |
+    (userPosition !== undefined ? HAS_USER_POSITION : 0) |
     (terminalPosition !== undefined ? HAS_TERMINAL_POSITION : 0) |
     (transaction.currency !== undefined ? HAS_CURRENCY : 0) |
     (transaction.metadataJson !== undefined ? HAS_METADATA : 0) |
@@ -191,7 +220,7 @@ function decodeDecision(reader: ByteReader): Decision {
   const features = reader.float32s(featureCount);
   return {
     transaction,
-    userPosition,
+    userPosition: (flags & HAS_USER_POSITION) !== 0 ? userPosition : undefined,
     terminalPosition: (flags & HAS_TERMINAL_POSITION) !== 0 ? terminalPosition : undefined,
     isOutOfOrder: (flags & IS_OUT_OF_ORDER) !== 0,
     features,
@@ -232,20 +261,35 @@ function decodeTransaction(reader: ByteReader, flags: number): Transaction {
 }
 
 function decodeLabel(reader: ByteReader): KnownLabel {
-  const flags = reader.uint8();
+  const flags = reader.uint16();
   const knownAtMs = reader.float64();
   const transactionTimestampMs = reader.float64();
+  return {
+    ...decodePlace(reader, flags),
+    isFraud: (flags & IS_FRAUD) !== 0,
+    previousIsFraud: (flags & WAS_FRAUD) !== 0,
+    knownAtMs,
+    transactionTimestampMs,
+  };
+}
+
+function decodePlacement(reader: ByteReader): Placement {
+  const { userPosition, ...place } = decodePlace(reader, reader.uint16());
+  return { ...place, userPosition: userPosition ?? 0 };
+}
+
+function decodePlace(reader: ByteReader, flags: number) {
+  const userPosition = reader.float64();
+  const terminalPosition = reader.float64();
   const transactionId = reader.text() as TransactionId;
   const userId = reader.text() as UserId;
   const terminalId = (flags & HAS_TERMINAL_ID) !== 0 ? (reader.text() as TerminalId) : undefined;
   return {
     transactionId,
-    isFraud: (flags & IS_FRAUD) !== 0,
-    previousIsFraud: (flags & WAS_FRAUD) !== 0,
-    knownAtMs,
     userId,
     terminalId,
-    transactionTimestampMs,
+    userPosition: (flags & HAS_USER_POSITION) !== 0 ? userPosition : undefined,
+    terminalPosition: (flags & HAS_TERMINAL_POSITION) !== 0 ? terminalPosition : undefined,
   };
 }
 
@@ -273,7 +317,7 @@ function decisionBytesMax({ transaction, modelVersion, reasonCodes, degraded, fe
   return bytes;
 }
 
-function labelBytesMax({ transactionId, userId, terminalId }: KnownLabel): number {
+function idsBytesMax({ transactionId, userId, terminalId }: KnownLabel | Placement): number {
   return FIXED_BYTES_MAX + transactionId.length + userId.length + (terminalId?.length ?? 0);
 }
 

@@ -1,12 +1,12 @@
 import { open } from 'node:fs/promises';
-import type { EventLog, LogEvent, LoggedEvent, LogPosition } from '../../pipeline/event-log.ts';
+import type { LogEvent, LoggedEvent, LogPosition, PositionedEventLog } from '../../pipeline/event-log.ts';
 import type { SegmentFile } from './read-segment.ts';
 import { readEvent, readSegment } from './read-segment.ts';
 import { listSegmentStarts, segmentIndexOf, segmentPath } from './segment-files.ts';
 import { SegmentLogCorruptError } from './segment-log-errors.ts';
 import { inspectTail } from './tail.ts';
 
-export type SegmentLogReader = Pick<EventLog, 'read' | 'readAt'>;
+export type SegmentLogReader = Pick<PositionedEventLog, 'read' | 'readAt'>;
 
 /** A stretch of the log in one file, as it stood when it was looked at. */
 type Stretch = { readonly file: SegmentFile; readonly until: LogPosition; readonly isLast: boolean };

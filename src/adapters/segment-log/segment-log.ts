@@ -19,7 +19,13 @@
  *   timer is needed. A flight takes off at the end of a turn of the event loop, with all that the turn brought.
  * - Segments change between flights: the full one is cut to its exact length, then the next is created.
  */
-import type { Appended, EventLog, LogEvent, LoggedEvent, LogPosition } from '../../pipeline/event-log.ts';
+import type {
+  Appended,
+  LogEvent,
+  LoggedEvent,
+  LogPosition,
+  PositionedEventLog,
+} from '../../pipeline/event-log.ts';
 import { LogUnavailableError } from '../../pipeline/event-log.ts';
 import { ActiveSegment } from './active-segment.ts';
 import { Flight } from './flight.ts';
@@ -73,7 +79,8 @@ type Parts = Required<SegmentLogOptions> & {
   readonly segmentStarts: LogPosition[];
 };
 
-export class SegmentLog implements EventLog {
+export class SegmentLog implements PositionedEventLog {
+  readonly isSpooling = false;
   /** What opening found, for the caller to report. */
   readonly recovery: Recovery;
   readonly #directory: string;
@@ -115,7 +122,7 @@ export class SegmentLog implements EventLog {
       throw new LogUnavailableError('the log has failed', { cause: this.#fatal });
     const positions = this.#gathering.add(events);
     this.#writing ??= this.#write();
-    return { positions, durable: this.#gathering.landing };
+    return { positions, end: this.end, durable: this.#gathering.landing };
   }
 
   async *read(from: LogPosition): AsyncGenerator<readonly LoggedEvent[], void> {

@@ -107,7 +107,8 @@ function featuresOf(batch: RecordedBatch, index: number, ordinal: number, pass: 
 function toKnownLabel({ transaction, knownAtMs }: PendingFraud): KnownLabel {
   const { transactionId, userId, terminalId, timestampMs } = transaction;
   const verdict = { isFraud: true, previousIsFraud: false, knownAtMs };
-  return { ...verdict, transactionId, userId, terminalId, transactionTimestampMs: timestampMs };
+  const places = { userPosition: undefined, terminalPosition: undefined };
+  return { ...verdict, ...places, transactionId, userId, terminalId, transactionTimestampMs: timestampMs };
 }
 
 function tableColumns(

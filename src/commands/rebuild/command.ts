@@ -29,7 +29,7 @@ async function run(arguments_: Arguments): Promise<void> {
   await view.empty();
   using progress = new Progress('rebuild');
   const startedAtMs = performance.now();
-  const events = await catchUp(view, log, (position, end) => progress.report(position, end, 'bytes'));
+  const events = await catchUp(view, log, (position) => progress.report(position, log.durableEnd, 'bytes'));
   await view.flush();
   const seconds = (performance.now() - startedAtMs) / 1000;
   const text = `${events} events applied in ${seconds.toFixed(1)} s; the views in ${directory.viewsPath} are whole\n`;

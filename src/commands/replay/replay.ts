@@ -11,7 +11,7 @@ import { type Engine, now } from '../../assembly/engine.ts';
 import { type PendingFraud, PendingLabels } from '../../assembly/recorded-input.ts';
 import type { Outcome } from '../../core/decision/decision.ts';
 import type { Transaction } from '../../core/transaction/transaction.ts';
-import type { Verdict } from '../../pipeline/decision-lane.ts';
+import type { Verdict } from '../../pipeline/verdict.ts';
 
 /** Transactions that go into the lane together: enough to make the log's writes large. */
 const CHUNK = 512;

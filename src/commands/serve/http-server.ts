@@ -14,7 +14,7 @@ import { parseLabel, parseTransaction } from '../../core/transaction/parse-trans
 import { parseStrictJson } from '../../core/transaction/strict-json.ts';
 import type { Arrival } from '../../pipeline/decide.ts';
 import { explainScore } from '../../pipeline/decide.ts';
-import type { Learned, Verdict } from '../../pipeline/decision-lane.ts';
+import type { Learned, Verdict } from '../../pipeline/verdict.ts';
 import type { Metrics } from './metrics.ts';
 import { describeDoors, ROUTE_SCHEMAS } from './openapi.ts';
 import { CONFLICT, type Problem, problem, RETRY_AFTER_SECONDS, RequestError, toProblem } from './problem.ts';

@@ -46,7 +46,7 @@ const REPORT = {
     arm: { type: 'string', enum: ['A', 'B'] },
     control_version: { type: 'integer' },
     is_out_of_order: { type: 'boolean' },
-    user_position: { type: 'integer' },
+    user_position: { type: ['integer', 'null'] },
     terminal_position: { type: ['integer', 'null'] },
     features: { type: 'object', additionalProperties: { type: ['number', 'null'] } },
     reasons: { type: 'array', items: { type: 'object', additionalProperties: true } },

@@ -23,7 +23,7 @@ export function decisionReportJson(
     arm: decision.arm,
     control_version: decision.controlVersion,
     is_out_of_order: decision.isOutOfOrder,
-    user_position: decision.userPosition,
+    user_position: decision.userPosition ?? null,
     terminal_position: decision.terminalPosition ?? null,
     features: Object.fromEntries(
       control.features.map((name, index) => [name, orNull(decision.features[index])]),

@@ -10,8 +10,11 @@ export type Arm = 'A' | 'B';
 /** Everything that is kept of one decision: enough to answer again, to explain, and to compute it anew. */
 export type Decision = {
   readonly transaction: Transaction;
-  /** Position of the transaction in its user's history and in its terminal's (undefined: no terminal). */
-  readonly userPosition: number;
+  /**
+   * Position of the transaction in its user's history and in its terminal's. Undefined where it has no terminal, or was
+   * decided without its histories.
+   */
+  readonly userPosition: number | undefined;
   readonly terminalPosition: number | undefined;
   /** A transaction of the same user with a later event time was decided before. */
   readonly isOutOfOrder: boolean;

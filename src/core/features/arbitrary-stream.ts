@@ -150,6 +150,8 @@ class Stream {
         previousIsFraud: previous?.isFraud ?? false,
         knownAtMs: Math.max(knownAtMs, previous?.knownAtMs ?? 0),
         transactionTimestampMs: timestampMs,
+        userPosition: undefined,
+        terminalPosition: undefined,
       };
       this.#beliefs.set(transactionId, known);
       this.#labels.push(known);

@@ -30,5 +30,6 @@ export function labelOf(
 ): KnownLabel {
   const { transactionId, userId, terminalId, timestampMs } = transaction;
   const spokenOf = { transactionId, userId, terminalId, transactionTimestampMs: timestampMs };
-  return { isFraud: true, previousIsFraud: false, ...spokenOf, ...said } as KnownLabel;
+  const places = { userPosition: undefined, terminalPosition: undefined };
+  return { isFraud: true, previousIsFraud: false, ...places, ...spokenOf, ...said } as KnownLabel;
 }

@@ -20,4 +20,7 @@ export type KnownLabel = {
   readonly terminalId: TerminalId | undefined;
   /** Event time of the transaction the label speaks of. */
   readonly transactionTimestampMs: number;
+  /** Positions of the label in its user's history and in its terminal's; undefined where the order of the log tells them. */
+  readonly userPosition: number | undefined;
+  readonly terminalPosition: number | undefined;
 };
