@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { OnnxRuntimeScorer } from '../src/adapters/onnxruntime/onnxruntime-scorer.ts';
 import { scoreEnsemble } from '../src/core/model/score-ensemble.ts';
-import { readTreeEnsemble, type TreeEnsemble } from '../src/core/model/tree-ensemble.ts';
+import { isLeaf, NODE_WORDS, readTreeEnsemble, type TreeEnsemble } from '../src/core/model/tree-ensemble.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ROWS = 1_000_000;
@@ -37,12 +37,12 @@ describe('TypeScript and ONNX Runtime', () => {
 });
 
 /** Values are taken at, just beside and between the ensemble's own thresholds, with missing and extreme ones. */
-function randomRows({ featureCount, nodes, thresholds }: TreeEnsemble, random: () => number): Float32Array {
-  const splits = [...nodes.keys()].filter((at) => at % 3 === 0 && nodes[at] >= 0);
+function randomRows({ featureCount, nodes, floats }: TreeEnsemble, random: () => number): Float32Array {
+  const splits = [...nodes.keys()].filter((at) => at % NODE_WORDS === 0 && !isLeaf(nodes, at));
   const byFeature = Array.from({ length: featureCount }, () => [0]);
   for (const at of splits) {
     const isNegated = nodes[at] >= featureCount;
-    byFeature[nodes[at] % featureCount].push(isNegated ? -thresholds[at + 1] : thresholds[at + 1]);
+    byFeature[nodes[at] % featureCount].push(isNegated ? -floats[at + 1] : floats[at + 1]);
   }
   return Float32Array.from({ length: BATCH * featureCount }, (_value, index) => {
     const known = byFeature[index % featureCount];

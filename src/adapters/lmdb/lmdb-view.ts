@@ -20,8 +20,10 @@ import { LmdbFeatureStore } from './lmdb-feature-store.ts';
 import { ViewEnvironment } from './view-environment.ts';
 
 export type LmdbViewOptions = {
-  /** A sweep begins when this many histories have changed: what a restart has to apply again is about as much. */
+  /** A sweep begins when this many histories have changed, because they are held in memory until then ... */
   readonly sweepHistories?: number;
+  /** ... or when the log has grown by so many bytes, because a restart has to apply them again. */
+  readonly sweepBytes?: number;
   /** Histories copied at each `follow`, more if many have changed: enough to be faster than they change. */
   readonly sliceHistories?: number;
   /** Index entries written at a time: LMDB's cost is by commit and page, not by entry. */
@@ -31,9 +33,10 @@ export type LmdbViewOptions = {
 };
 
 const DEFAULTS = {
-  sweepHistories: 8_192,
+  sweepHistories: 32_768,
+  sweepBytes: 32 * 1024 * 1024,
   sliceHistories: 64,
-  writeEntries: 2_048,
+  writeEntries: 8_192,
   generationHistories: 100_000,
 } satisfies LmdbViewOptions;
 const SLICES_PER_SWEEP = 256;
@@ -80,6 +83,7 @@ export class LmdbView implements LogView, AsyncDisposable {
     this.decisionIndex = new LmdbDecisionIndex(environment.decisions, log);
     this.controlHistory = new LmdbControlHistory(environment.controls);
     this.#end = environment.position;
+    this.#sweepPosition = environment.position;
   }
 
   static async open(folder: string, log: ViewedLog, options: LmdbViewOptions = {}): Promise<LmdbView> {
@@ -128,7 +132,7 @@ export class LmdbView implements LogView, AsyncDisposable {
     if (this.#failure !== undefined) throw this.#failure;
     this.#end = end;
     if (this.#isReadOnly) return;
-    if (!this.#isSweeping && this.#unwrittenCount >= this.#options.sweepHistories) this.#beginSweep();
+    if (!this.#isSweeping && this.#isSweepDue) this.#beginSweep();
     const copies = this.#copySlice(
       Math.max(this.#options.sliceHistories, Math.ceil(this.#unwrittenCount / SLICES_PER_SWEEP)),
     );
@@ -156,6 +160,7 @@ export class LmdbView implements LogView, AsyncDisposable {
     this.#entries = [];
     this.#controls = [];
     this.#end = this.#environment.position;
+    this.#sweepPosition = this.#environment.position;
     this.featureStore.clear();
     this.decisionIndex.clear();
     this.controlHistory.reset();
@@ -190,6 +195,11 @@ export class LmdbView implements LogView, AsyncDisposable {
 
   get #unwrittenCount(): number {
     return this.featureStore.users.unwrittenCount + this.featureStore.terminals.unwrittenCount;
+  }
+
+  get #isSweepDue(): boolean {
+    const { sweepHistories, sweepBytes } = this.#options;
+    return this.#unwrittenCount >= sweepHistories || this.#end - this.#sweepPosition >= sweepBytes;
   }
 
   #beginSweep(): void {

@@ -1,6 +1,6 @@
 /** What `/metrics` shows: the mission's names as they are, ours beginning with `fraud_`. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
-import type { Decision, Stage } from '../../core/decision/decision.ts';
+import type { Decision, Outcome, Stage } from '../../core/decision/decision.ts';
 
 /** Edges around the promises: features under 5 ms, p50 under 50 ms, p99 under 100 ms. */
 const LATENCY_EDGES_SECONDS = [
@@ -43,7 +43,13 @@ export class Metrics {
     labelNames: ['model_version', 'arm'],
     registers: [this.registry],
   });
-  readonly #outcomes = this.#counter('fraud_outcomes_total', 'Decisions by outcome.', ['outcome']);
+  readonly #outcomesTotal = this.#counter('fraud_outcomes_total', 'Decisions by outcome.', ['outcome']);
+  /** Bound once, as those by model: looking labels up costs more than counting. */
+  readonly #outcomes: Readonly<Record<Outcome, { inc: () => void }>> = {
+    approve: this.#outcomesTotal.labels({ outcome: 'approve' }),
+    review: this.#outcomesTotal.labels({ outcome: 'review' }),
+    decline: this.#outcomesTotal.labels({ outcome: 'decline' }),
+  };
   readonly #repeats = this.#counter('fraud_repeats_total', 'Requests answered with a decision that existed.');
   readonly #outOfOrder = this.#counter(
     'fraud_out_of_order_total',
@@ -51,7 +57,6 @@ export class Metrics {
   );
   readonly #refusals = this.#counter('fraud_refusals_total', 'Requests refused, by status.', ['status']);
   readonly #labels = this.#counter('fraud_labels_total', 'Labels recorded, by verdict.', ['verdict']);
-  /** Bound once: looking labels up costs more than counting. */
   readonly #byModel = new Map<string, ReturnType<Metrics['bind']>>();
 
   constructor(waitingCount: () => number, logBytes: () => number) {
@@ -74,7 +79,7 @@ export class Metrics {
     const bound = this.#byModel.get(modelVersion) ?? this.bind(modelVersion);
     (isFraud ? bound.fraud : bound.legitimate).inc();
     bound.latency.observe(milliseconds / 1000);
-    this.#outcomes.inc({ outcome });
+    this.#outcomes[outcome].inc();
     if (degraded.length > 0) this.#modelErrors.inc({ error_type: 'other_arm_scored' });
     if (isOutOfOrder) this.#outOfOrder.inc();
   }

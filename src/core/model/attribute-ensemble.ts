@@ -4,52 +4,60 @@
  * A node's mean is that of its leaves' weights, by the training rows that reached them.
  *
  *   sum of the leaves = sum of the roots' means + sum of the contributions
+ *
+ * A leaf tells the whole path to it, so each leaf's contributions are added up when the model is loaded:
+ *
+ *   starts    by node: where its contributions begin; they end where those of the next node do
+ *   features  which feature, features that stand on the path more than once joined
+ *   amounts   how far
  */
-import { NODE_WORDS, type TreeEnsemble } from './tree-ensemble.ts';
+import { LeafFinder } from './find-leaves.ts';
+import { isLeaf, NODE_WORDS, type TreeEnsemble } from './tree-ensemble.ts';
 
 export class EnsembleAttribution {
+  /** What the score is before anything is known of the row: base and roots' means, before the logistic function. */
+  readonly expected: number;
   readonly #ensemble: TreeEnsemble;
-  /** By node. */
-  readonly #means: Float64Array;
+  readonly #finder: LeafFinder;
+  readonly #paths: Paths;
 
   constructor(ensemble: TreeEnsemble) {
+    const means = nodeMeans(ensemble);
+    const roots = ensemble.roots.subarray(0, ensemble.treeCount);
+    this.expected = roots.reduce((sum, root) => sum + means[root / NODE_WORDS], ensemble.base);
     this.#ensemble = ensemble;
-    this.#means = nodeMeans(ensemble);
+    this.#finder = new LeafFinder(ensemble);
+    this.#paths = leafPaths(ensemble, means);
   }
 
-  /** What the score is before anything is known of the row: base and roots' means, before the logistic function. */
-  get expected(): number {
-    let sum = this.#ensemble.base;
-    for (const root of this.#ensemble.roots) sum += this.#means[root / NODE_WORDS];
-    return sum;
-  }
-
-  /** Contributions by feature, in the unit of the leaves' weights. @param features NaN where a value is missing */
-  attribute(features: Float32Array): Float64Array {
-    const { nodes, thresholds, roots, featureCount } = this.#ensemble;
-    const contributions = new Float64Array(featureCount);
-    for (const root of roots) {
-      let at = root;
-      for (let input = nodes[at]; input >= 0; input = nodes[at]) {
-        const isNegated = input >= featureCount;
-        const feature = isNegated ? input - featureCount : input;
-        const value = isNegated ? -features[feature] : features[feature];
-        const side = value <= thresholds[at + 1] ? nodes[at + 2] : nodes[at + 2] + NODE_WORDS;
-        contributions[feature] += this.#means[side / NODE_WORDS] - this.#means[at / NODE_WORDS];
-        at = side;
-      }
+  /** Contributions by feature, in the unit of the leaves' weights. @param row NaN where a value is missing */
+  attribute(row: Float32Array): Float64Array {
+    const { featureCount, treeCount } = this.#ensemble;
+    const { starts, features, amounts } = this.#paths;
+    const { leaves } = this.#finder;
+    const sums = new Float64Array(featureCount);
+    this.#finder.find(row, 0);
+    for (let tree = 0; tree < treeCount; tree++) {
+      const leaf = leaves[tree] / NODE_WORDS;
+      for (let at = starts[leaf]; at < starts[leaf + 1]; at++) sums[features[at]] += amounts[at];
     }
-    return contributions;
+    return sums;
   }
 }
 
+type Paths = {
+  readonly starts: Int32Array;
+  readonly features: Int32Array;
+  readonly amounts: Float64Array;
+};
+
 /** Children always lie behind their node, so one pass from the end meets them first. */
-function nodeMeans({ nodes, thresholds, covers }: TreeEnsemble): Float64Array {
+function nodeMeans({ nodes, floats, covers }: TreeEnsemble): Float64Array {
   const means = new Float64Array(covers.length);
   for (let node = covers.length - 1; node >= 0; node--) {
     const at = node * NODE_WORDS;
-    if (nodes[at] < 0) {
-      means[node] = thresholds[at + 1];
+    if (isLeaf(nodes, at)) {
+      means[node] = floats[at + 3];
       continue;
     }
     const left = nodes[at + 2] / NODE_WORDS;
@@ -59,4 +67,28 @@ function nodeMeans({ nodes, thresholds, covers }: TreeEnsemble): Float64Array {
     means[node] = leftShare * means[left] + (1 - leftShare) * means[left + 1];
   }
   return means;
+}
+
+function leafPaths({ nodes, featureCount }: TreeEnsemble, means: Float64Array): Paths {
+  const starts = new Int32Array(means.length + 1);
+  const features: number[] = [];
+  const amounts: number[] = [];
+  const paths: ReadonlyMap<number, number>[] = [];
+  for (let node = 0; node < means.length; node++) {
+    const at = node * NODE_WORDS;
+    const path = paths[node] ?? new Map();
+    delete paths[node];
+    starts[node] = amounts.length;
+    if (isLeaf(nodes, at)) {
+      features.push(...path.keys());
+      amounts.push(...path.values());
+      continue;
+    }
+    const feature = nodes[at] % featureCount;
+    const left = nodes[at + 2] / NODE_WORDS;
+    for (const child of [left, left + 1])
+      paths[child] = new Map(path).set(feature, (path.get(feature) ?? 0) + means[child] - means[node]);
+  }
+  starts[means.length] = amounts.length;
+  return { starts, features: Int32Array.from(features), amounts: Float64Array.from(amounts) };
 }

@@ -3,39 +3,27 @@
  * the base, then the logistic function in float32.
  */
 import { exp32 } from './exp32.ts';
-import { NODE_WORDS, type TreeEnsemble } from './tree-ensemble.ts';
+import { LeafFinder } from './find-leaves.ts';
+import type { TreeEnsemble } from './tree-ensemble.ts';
 
 const { fround } = Math;
 
 /** Probabilities of fraud, float32, of `count` rows of features that lie one after the other; NaN is a missing value. */
 export function scoreEnsemble(ensemble: TreeEnsemble, rows: Float32Array, count: number): Float32Array {
   const { featureCount, isLogistic } = ensemble;
+  const finder = new LeafFinder(ensemble);
   const probabilities = new Float32Array(count);
-  const row = new Float32Array(2 * featureCount);
   for (let index = 0; index < count; index++) {
-    for (let feature = 0; feature < featureCount; feature++) {
-      const value = rows[index * featureCount + feature];
-      row[feature] = value;
-      row[feature + featureCount] = -value;
-    }
-    const sum = sumLeaves(ensemble, row);
+    finder.find(rows, index * featureCount);
+    const sum = sumLeaves(ensemble, finder.leaves);
     probabilities[index] = isLogistic ? logistic(sum) : sum;
   }
   return probabilities;
 }
 
-/** @param row each feature, then each feature negated */
-function sumLeaves({ nodes, thresholds, roots, base }: TreeEnsemble, row: Float32Array): number {
+function sumLeaves({ floats, treeCount, base }: TreeEnsemble, leaves: Int32Array): number {
   let sum = 0;
-  for (let tree = 0; tree < roots.length; tree++) {
-    let at = roots[tree];
-    let input = nodes[at];
-    while (input >= 0) {
-      at = row[input] <= thresholds[at + 1] ? nodes[at + 2] : nodes[at + 2] + NODE_WORDS;
-      input = nodes[at];
-    }
-    sum = fround(sum + thresholds[at + 1]);
-  }
+  for (let tree = 0; tree < treeCount; tree++) sum = fround(sum + floats[leaves[tree] + 3]);
   return fround(sum + base);
 }
 

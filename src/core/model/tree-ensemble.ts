@@ -1,23 +1,27 @@
 /**
- * A binary tree ensemble classifier (`TreeEnsembleClassifier` of ai.onnx.ml) in flat arrays, as the scorer walks it.
+ * A binary tree ensemble classifier (`TreeEnsembleClassifier` of ai.onnx.ml) in flat arrays, as find-leaves.ts walks it.
  *
- *   nodes    [ input | threshold | left ] [ input | threshold | left ] ...     three 32-bit words a node
- *            [  -1   |  weight   |  -   ]                                       a leaf
+ *   nodes    [ input | threshold |  left  |   -    ] ...              four 32-bit words a node
+ *            [ zero  | infinity  | itself | weight ]                   a leaf
  *
  * Children stand side by side: the right one follows the left. Every comparison is `input <= threshold`, true goes
  * left. Other comparisons and missing values are brought to this form when the file is read: a row has each feature
- * twice, as it is and negated, so that NaN, for which every comparison is false, can be sent to either side.
+ * twice, as it is and negated, so that NaN, for which every comparison is false, can be sent to either side. A leaf's
+ * comparison is always true and leads to itself, so that every row can take the same number of steps.
  */
 import { MalformedModelError, UnsupportedModelError } from './model-errors.ts';
 import { FLOAT_ELEMENTS, type OnnxGraph, type OnnxNode, readOnnxGraph } from './onnx-graph.ts';
 
 export type TreeEnsemble = {
   readonly featureCount: number;
-  /** Three words a node, as above; `thresholds` is the same memory as floats. */
+  /** Four words a node, as above; `floats` is the same memory as floats. */
   readonly nodes: Int32Array;
-  readonly thresholds: Float32Array;
-  /** Where each tree begins in `nodes`. */
+  readonly floats: Float32Array;
+  readonly treeCount: number;
+  /** Where each tree begins in `nodes`; filled up with first trees to a multiple of `TREES_AT_ONCE`. */
   readonly roots: Int32Array;
+  /** Of the deepest tree of each `TREES_AT_ONCE`. */
+  readonly depths: Int32Array;
   /** Training rows that reached each node, by node index; all equal where the file does not say. */
   readonly covers: Float32Array;
   /** Added to the sum of the leaves, float32. */
@@ -25,8 +29,20 @@ export type TreeEnsemble = {
   readonly isLogistic: boolean;
 };
 
-export const NODE_WORDS = 3;
-export const LEAF = -1;
+export const NODE_WORDS = 4;
+/** Far more than any catalogue has; what a broken file says would not fit in memory. */
+const MAX_FEATURES = 65_536;
+/** Trees that a row is sent through side by side. */
+export const TREES_AT_ONCE = 4;
+
+export function isLeaf(nodes: Int32Array, at: number): boolean {
+  return nodes[at + 2] === at;
+}
+
+/** Numbers that a row is spread to: each feature, each feature negated, and the zero that leaves compare with. */
+export function inputCount(featureCount: number): number {
+  return 2 * featureCount + 1;
+}
 
 /**
  * Reads an ONNX file. @throws MalformedModelError for a file that contradicts itself; UnsupportedModelError for a model
@@ -77,6 +93,8 @@ function inputWidth({ inputs }: OnnxGraph, classifier: OnnxNode): number {
   if (input.shape.length !== 2 || width === undefined || width < 1) {
     throw new UnsupportedModelError(`input ${input.name} is not of the shape [rows, features]`);
   }
+  if (width > MAX_FEATURES)
+    throw new UnsupportedModelError(`input ${input.name} has ${width} features, more than ${MAX_FEATURES}`);
   return width;
 }
 
@@ -92,14 +110,21 @@ function assertTwoClasses(classifier: OnnxNode): void {
     throw new UnsupportedModelError(`classes ${labels.join(', ') || 'that are not numbers'}, not 0 and 1`);
   }
   const ids = new Set(classifier.attributes.get('class_ids')?.integers);
-  if (ids.size !== 1)
+  for (const id of ids)
+    if (id !== 0 && id !== 1) throw new MalformedModelError(`class_ids has class ${id} of 2`);
+  if (ids.size > 1)
     throw new UnsupportedModelError('weights for more than one class, which are summed apart');
 }
 
 function readBase(classifier: OnnxNode): number {
   const base = classifier.attributes.get('base_values')?.floats ?? [];
   if (base.length > 1) throw new UnsupportedModelError(`${base.length} base values, one a class`);
-  return base[0] ?? 0;
+  if (base.length === 0) return 0;
+  if (!Number.isFinite(base[0])) throw new MalformedModelError(`the base value is ${base[0]}`);
+  // ONNX Runtime adds a single base value to class 0, and forgets it where the weights are those of class 1.
+  if (classifier.attributes.get('class_ids')?.integers[0] !== 0)
+    throw new UnsupportedModelError('a base value beside weights for class 1');
+  return base[0];
 }
 
 /** The ensemble's attributes, which are parallel arrays, one place a node. */
@@ -124,6 +149,7 @@ function readTables(classifier: OnnxNode, featureCount: number): Tables {
     if (values.length === tree.length) return values;
     throw new MalformedModelError(`${name} has ${values.length} values for ${tree.length} nodes`);
   };
+  if (tree.length === 0) throw new MalformedModelError('nodes_treeids has no tree');
   const indexOf = nodeIndex(tree, sized('nodes_nodeids', integers('nodes_nodeids')));
   const mode = sized('nodes_modes', classifier.attributes.get('nodes_modes')?.texts ?? []);
   const feature = sized('nodes_featureids', integers('nodes_featureids'));
@@ -139,6 +165,8 @@ function readTables(classifier: OnnxNode, featureCount: number): Tables {
   const filled = (values: readonly number[]) =>
     values.length === 0 ? new Array<number>(tree.length).fill(0) : values;
   const cover = floats('nodes_hitrates');
+  const broken = cover.find((rows) => !(rows >= 0 && rows < Number.POSITIVE_INFINITY));
+  if (broken !== undefined) throw new MalformedModelError(`nodes_hitrates has ${broken} rows at a node`);
   const isMissingTrue = filled(integers('nodes_missing_value_tracks_true'));
   return {
     tree,
@@ -175,15 +203,20 @@ function leafWeights(
 ) {
   const trees = classifier.attributes.get('class_treeids')?.integers ?? [];
   const nodes = classifier.attributes.get('class_nodeids')?.integers ?? [];
+  const classes = classifier.attributes.get('class_ids')?.integers ?? [];
   const weights = classifier.attributes.get('class_weights')?.floats ?? [];
-  if (nodes.length !== trees.length || weights.length !== trees.length) {
-    throw new MalformedModelError('class_treeids, class_nodeids and class_weights are not of one length');
+  if ([nodes, classes, weights].some(({ length }) => length !== trees.length)) {
+    throw new MalformedModelError(
+      'class_treeids, class_nodeids, class_ids and class_weights are not of one length',
+    );
   }
   const byNode = new Float32Array(mode.length).fill(Number.NaN);
   trees.forEach((tree, index) => {
     const node = indexOf(tree, nodes[index]);
     if (mode[node] !== 'LEAF')
       throw new MalformedModelError(`tree ${tree}: node ${nodes[index]} has a weight and is no leaf`);
+    if (!Number.isNaN(byNode[node]))
+      throw new UnsupportedModelError(`tree ${tree}: leaf ${nodes[index]} has more than one weight`);
     byNode[node] = weights[index];
   });
   const bare = mode.findIndex((name, node) => name === 'LEAF' && !Number.isFinite(byNode[node]));
@@ -191,41 +224,69 @@ function leafWeights(
   return byNode;
 }
 
-type Layout = Pick<TreeEnsemble, 'nodes' | 'thresholds' | 'roots' | 'covers'>;
+type Layout = Pick<TreeEnsemble, 'nodes' | 'floats' | 'treeCount' | 'roots' | 'depths' | 'covers'>;
 
 /** Lays each tree out level by level, children side by side. */
 function layOut(tables: Tables, featureCount: number): Layout {
   const { tree, mode } = tables;
   const nodes = new Int32Array(mode.length * NODE_WORDS);
-  const thresholds = new Float32Array(nodes.buffer);
+  const floats = new Float32Array(nodes.buffer);
   const covers = new Float32Array(mode.length);
   const roots: number[] = [];
+  const isPlaced = new Uint8Array(mode.length);
   let next = 0;
-  for (const root of rootsOf(tables)) {
+  const rootNodes = rootsOf(tables);
+  for (const root of rootNodes) {
     const first = next;
     roots.push(next * NODE_WORDS);
     const queue = [root];
     next++;
     for (let read = 0; read < queue.length; read++) {
       const node = queue[read];
+      if (isPlaced[node] === 1) throw new MalformedModelError(`tree ${tree[node]}: a node is reached twice`);
+      isPlaced[node] = 1;
       const place = (first + read) * NODE_WORDS;
       covers[first + read] = tables.cover[node];
       if (mode[node] === 'LEAF') {
-        nodes[place] = LEAF;
-        thresholds[place + 1] = tables.weight[node];
+        nodes.set([2 * featureCount, 0, place], place);
+        floats[place + 1] = Number.POSITIVE_INFINITY;
+        floats[place + 3] = tables.weight[node];
         continue;
       }
       const split = toSplit(tables, node, featureCount);
-      nodes[place] = split.input;
-      thresholds[place + 1] = split.threshold;
-      nodes[place + 2] = next * NODE_WORDS;
+      nodes.set([split.input, 0, next * NODE_WORDS], place);
+      floats[place + 1] = split.threshold;
       queue.push(split.left, split.right);
       next += 2;
-      if (next > mode.length) throw new MalformedModelError(`tree ${tree[node]}: a node is reached twice`);
     }
   }
   if (next !== mode.length) throw new MalformedModelError(`${mode.length - next} nodes belong to no tree`);
-  return { nodes, thresholds, covers, roots: Int32Array.from(roots) };
+  assertRootsFirst(tree, rootNodes);
+  return { nodes, floats, covers, treeCount: roots.length, ...sideBySide(nodes, roots) };
+}
+
+function sideBySide(nodes: Int32Array, roots: readonly number[]): Pick<Layout, 'roots' | 'depths'> {
+  const groups = Math.ceil(roots.length / TREES_AT_ONCE);
+  const filled = Int32Array.from(
+    { length: groups * TREES_AT_ONCE },
+    (_value, tree) => roots[tree] ?? roots[0],
+  );
+  const depths = Int32Array.from({ length: groups }, (_value, group) => {
+    const trees = filled.subarray(group * TREES_AT_ONCE, (group + 1) * TREES_AT_ONCE);
+    return trees.reduce((deepest, root) => Math.max(deepest, depthOf(nodes, root)), 0);
+  });
+  return { roots: filled, depths };
+}
+
+/** Steps from a node to its farthest leaf. No recursion: a tree may be as deep as it has nodes. */
+function depthOf(nodes: Int32Array, root: number): number {
+  let depth = 0;
+  let level = [root];
+  for (;;) {
+    level = level.flatMap((at) => (isLeaf(nodes, at) ? [] : [nodes[at + 2], nodes[at + 2] + NODE_WORDS]));
+    if (level.length === 0) return depth;
+    depth++;
+  }
 }
 
 /** In the file's order of trees, the nodes that are no node's child: one a tree. */
@@ -244,6 +305,15 @@ function rootsOf({ tree, whenTrue, whenFalse }: Tables): number[] {
   return [...new Set(tree)].map((id) => rootOf.get(id)!);
 }
 
+/** ONNX Runtime takes the first of a tree's nodes for its root, and nodes that stand apart from it for one more tree. */
+function assertRootsFirst(tree: readonly number[], roots: readonly number[]): void {
+  const firsts = [...tree.keys()].filter((node) => tree[node] !== tree[node - 1]);
+  const isRoot = new Set(roots);
+  const stray = firsts.find((node) => !isRoot.has(node));
+  if (stray === undefined) return;
+  throw new UnsupportedModelError(`tree ${tree[stray]}: its nodes are not together, its root first`);
+}
+
 type Split = {
   readonly input: number;
   readonly threshold: number;
@@ -256,9 +326,11 @@ function toSplit(tables: Tables, node: number, featureCount: number): Split {
   const threshold = leqThreshold(tables.mode[node], tables.value[node], tables.tree[node]);
   const [left, right] = [tables.whenTrue[node], tables.whenFalse[node]];
   const input = tables.feature[node];
-  if (tables.isMissingTrue[node] === 0) return { input, threshold, left, right };
+  if (tables.isMissingTrue[node] !== 1) return { input, threshold, left, right }; // to ONNX Runtime 2 is not true
   // x <= t is not(-x < -t), and -x < -t is -x <= the float before -t: false for NaN, which so goes to the true side.
-  return { input: input + featureCount, threshold: floatBefore(-threshold), left: right, right: left };
+  // Where t is NaN, no x is <= t but every -x is <= infinity.
+  const before = Number.isNaN(threshold) ? Number.POSITIVE_INFINITY : floatBefore(-threshold);
+  return { input: input + featureCount, threshold: before, left: right, right: left };
 }
 
 function leqThreshold(mode: string, value: number, tree: number): number {

@@ -35,9 +35,16 @@ export function parseTimestampMs(text: string): number {
   return Date.UTC(year, month - 1, day, hour, minute, second, millisecond) - offsetMs;
 }
 
-/** The timestamp as it is stored and answered: UTC with milliseconds. */
+let lastFormattedMs = Number.NaN;
+let lastFormatted = '';
+
+/** The timestamp as it is stored and answered: UTC with milliseconds. Many in a row are the same. */
 export function formatTimestamp(timestampMs: number): string {
-  return new Date(timestampMs).toISOString();
+  if (timestampMs !== lastFormattedMs) {
+    lastFormatted = new Date(timestampMs).toISOString();
+    lastFormattedMs = timestampMs;
+  }
+  return lastFormatted;
 }
 
 function parseOffsetMs(text: string, index: number): number {
