@@ -3,6 +3,7 @@ import { EntityHistory } from '../../core/features/entity-history.ts';
 import type { LogPosition } from '../../pipeline/event-log.ts';
 
 const POSITION_BYTES = 8;
+const UNCHANGED = { changes: 0, isUnwritten: false };
 
 export type HistoryEntry = {
   readonly id: string;
@@ -11,6 +12,8 @@ export type HistoryEntry = {
   readonly appliedBefore: LogPosition;
   /** Grows with each change, so that a write knows whether it was the last. */
   changes: number;
+  /** LMDB does not show the history as it is. */
+  isUnwritten: boolean;
 };
 
 export type StoredHistory = {
@@ -55,7 +58,10 @@ export class HistoryTable {
   }
 
   changed(entry: HistoryEntry): void {
-    if (entry.changes++ === 0 || !this.#unwritten.has(entry.id)) this.#unwritten.set(entry.id, entry);
+    entry.changes++;
+    if (entry.isUnwritten) return;
+    entry.isUnwritten = true;
+    this.#unwritten.set(entry.id, entry);
   }
 
   /** The ids of all histories that LMDB does not show as they are. */
@@ -88,7 +94,9 @@ export class HistoryTable {
   /** LMDB shows the stored history from now on. */
   written({ entry, changes }: StoredHistory): void {
     const isNewest = this.#unwritten.get(entry.id) === entry && entry.changes === changes;
-    if (isNewest) this.#unwritten.delete(entry.id);
+    if (!isNewest) return;
+    entry.isUnwritten = false;
+    this.#unwritten.delete(entry.id);
   }
 
   clear(): void {
@@ -100,8 +108,8 @@ export class HistoryTable {
   #load(id: string): HistoryEntry {
     // Valid until the next read, and in a larger buffer: its length is its own, `subarray` alone would go on.
     const value = this.#database.getBinaryFast(id);
-    if (!value) return { id, history: new EntityHistory(this.#reachMs), appliedBefore: 0, changes: 0 };
+    if (!value) return { id, history: new EntityHistory(this.#reachMs), appliedBefore: 0, ...UNCHANGED };
     const history = new EntityHistory(this.#reachMs, value.subarray(POSITION_BYTES, value.length));
-    return { id, history, appliedBefore: value.readDoubleLE(0), changes: 0 };
+    return { id, history, appliedBefore: value.readDoubleLE(0), ...UNCHANGED };
   }
 }

@@ -33,10 +33,10 @@ export async function* readSegment(
 
 /** The event at exactly `position`, or undefined if no whole frame starts there. */
 export async function readEvent(
-  { path, start }: SegmentFile,
+  handle: FileHandle,
+  { start }: SegmentFile,
   position: LogPosition,
 ): Promise<LogEvent | undefined> {
-  await using handle = await open(path, 'r');
   for (const capacity of [FIRST_LOOK_BYTES, FRAME_HEADER_BYTES + PAYLOAD_BYTES_MAX]) {
     const reader = new ByteReader(Buffer.allocUnsafeSlow(capacity));
     const end = await readFully(handle, reader.bytes, position - start);

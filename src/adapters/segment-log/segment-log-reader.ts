@@ -46,7 +46,8 @@ async function* readLive(directory: string, from: LogPosition): AsyncGenerator<L
 async function readAt(directory: string, position: LogPosition): Promise<LogEvent> {
   const stretch = await stretchAt(directory, position);
   if (stretch !== undefined && position < stretch.until) {
-    const event = await readEvent(stretch.file, position);
+    await using handle = await open(stretch.file.path, 'r');
+    const event = await readEvent(handle, stretch.file, position);
     if (event !== undefined) return event;
     if (!(await isEnd(stretch, position))) throw damaged(stretch.file, position);
   }

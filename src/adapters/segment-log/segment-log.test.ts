@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { eventsOf, sampleDecision, testEventLog } from '../../pipeline/event-log.contract.ts';
+import { eventsOf, sampleDecision, testPositionedEventLog } from '../../pipeline/event-log.contract.ts';
 import { LogUnavailableError } from '../../pipeline/event-log.ts';
 import { mountDisk } from '../small-disk.fixture.ts';
 import { listSegmentStarts, segmentPath } from './segment-files.ts';
@@ -14,12 +14,12 @@ import { openSegmentLog } from './segment-log.ts';
 import type { SegmentLogFatalError } from './segment-log-errors.ts';
 import { openSegmentLogReader } from './segment-log-reader.ts';
 
-testEventLog('the segment log', async (t) => {
+testPositionedEventLog('the segment log', async (t) => {
   const directory = await temporaryDirectory(t);
   return () => openSegmentLog(directory);
 });
 
-testEventLog('the segment log with a segment for each flight', async (t) => {
+testPositionedEventLog('the segment log with a segment for each flight', async (t) => {
   const directory = await temporaryDirectory(t);
   return () => openSegmentLog(directory, { segmentBytes: 1 });
 });

@@ -34,6 +34,7 @@ import { readEvent, readSegment } from './read-segment.ts';
 import type { Recovery } from './recover.ts';
 import { recoverSegments } from './recover.ts';
 import { segmentIndexOf, segmentPath } from './segment-files.ts';
+import { SegmentHandles } from './segment-handles.ts';
 import { SegmentLogCorruptError, SegmentLogFatalError } from './segment-log-errors.ts';
 
 /** Small enough to walk in a tenth of a second on opening, large enough that a year's log is some thousand files. */
@@ -87,6 +88,7 @@ export class SegmentLog implements PositionedEventLog {
   readonly #segmentBytes: number;
   readonly #onFatal: (error: SegmentLogFatalError) => void;
   readonly #segmentStarts: LogPosition[];
+  readonly #handles = new SegmentHandles();
   #segment: ActiveSegment;
   #gathering: Flight;
   #flying: Flight;
@@ -139,7 +141,7 @@ export class SegmentLog implements PositionedEventLog {
   async readAt(position: LogPosition): Promise<LogEvent> {
     if (!(position < this.#durableEnd)) throw new RangeError(`nothing durable at log position ${position}`);
     const file = this.#segmentFile(this.#segmentIndexOf(position));
-    const event = await readEvent(file, position);
+    const event = await this.#handles.lend(file.path, (handle) => readEvent(handle, file, position));
     if (event === undefined) throw unreadable(file, position);
     return event;
   }
@@ -151,6 +153,7 @@ export class SegmentLog implements PositionedEventLog {
     await this.#writing;
     if (this.#fatal === undefined) await this.#segment.cut(this.#durableEnd);
     await this.#segment.close();
+    await this.#handles[Symbol.asyncDispose]();
   }
 
   /** The writer: runs while there is anything to write, and never rejects. */

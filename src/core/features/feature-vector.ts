@@ -42,10 +42,19 @@ export class FeatureVectorizer {
     this.#steps = features.map((feature) => ({ feature, scope: this.#scopeOf(feature, features) }));
   }
 
-  compute(transaction: Transaction, views: HistoryViews): Float32Array {
+  /** Number of features. */
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  /** @param vector where to write them; one is made where none is given */
+  compute(
+    transaction: Transaction,
+    views: HistoryViews,
+    vector = new Float32Array(this.#steps.length),
+  ): Float32Array {
     this.#user.observe(views.user);
     if (views.terminal) this.#terminal.observe(views.terminal);
-    const vector = new Float32Array(this.#steps.length);
     for (let index = 0; index < vector.length; index++) {
       const { feature, scope } = this.#steps[index];
       scope.transaction = transaction;
