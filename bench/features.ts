@@ -1,6 +1,6 @@
 /**
  * What features cost: microseconds a transaction for recording it in its two histories and for computing the whole
- * catalogue, and the bytes of a user's history. The load is the Fraud Detection Handbook's: 38 days, users with two
+ * catalogue, for reading a history that several processes append to, and the bytes of a user's history. The load is the Fraud Detection Handbook's: 38 days, users with two
  * payments a day, terminals with one.
  *
  *   node bench/features.ts [runs]
@@ -9,6 +9,9 @@ import { cpus, loadavg } from 'node:os';
 import { FEATURE_NAMES } from '../src/core/features/catalogue.ts';
 import { EntityHistory, type HistoryView } from '../src/core/features/entity-history.ts';
 import { FeatureVectorizer, REACH_MS } from '../src/core/features/feature-vector.ts';
+import { encodeTransaction, RECORD_WORDS } from '../src/core/features/record.ts';
+import { SharedHistory } from '../src/core/features/shared-history.ts';
+import { leaveOutRepeats } from '../src/core/features/without-repeats.ts';
 import type { TerminalId, TransactionId, UserId } from '../src/core/transaction/ids.ts';
 import type { Transaction } from '../src/core/transaction/transaction.ts';
 
@@ -35,6 +38,12 @@ console.log(
   `record   ${figure(recordMicroseconds)} µs a transaction, in its user's and its terminal's history`,
 );
 console.log(`compute  ${figure(computeMicroseconds)} µs a transaction, all ${FEATURE_NAMES.length} features`);
+for (const records of [60, 600]) {
+  const { whole, repeats } = measureShared(records);
+  console.log(
+    `read     ${figure(whole)} µs a shared history of ${records} records, ${figure(repeats)} of these for repeats`,
+  );
+}
 console.log(`bytes    ${median(userBytes)} of a median user's history after ${DAYS} days`);
 console.log(
   `medians of ${runs} runs (least to most) of ${payments.length} payments; Node ${process.version}, ` +
@@ -69,6 +78,31 @@ function measure(): { record: number; compute: number; bytes: number[] } {
     compute: (computeMs * 1000) / payments.length,
     bytes: users.map((history) => history.toBytes().length),
   };
+}
+
+/** Reading a history as it comes from Redis, and in it the view of the record that was appended last. */
+function measureShared(records: number): { whole: number[]; repeats: number[] } {
+  const words = new Uint32Array(records * RECORD_WORDS);
+  for (let record = 0; record < records; record++) {
+    const { transaction } = payments[record];
+    encodeTransaction(transaction, transaction.terminalId, words.subarray(record * RECORD_WORDS));
+  }
+  const bytes = new Uint8Array(words.buffer);
+  const rounds = 20_000;
+  const time = (work: () => void) => {
+    const started = performance.now();
+    for (let round = 0; round < rounds; round++) work();
+    return ((performance.now() - started) * 1000) / rounds;
+  };
+  const read = () => new SharedHistory(REACH_MS.user, bytes).viewOf(words, words.length - RECORD_WORDS);
+  const leaveOut = () => leaveOutRepeats(words, words.length, REACH_MS.user);
+  const [whole, repeats]: [number[], number[]] = [[], []];
+  for (let run = 0; run <= runs; run++) {
+    const [wholeRun, repeatsRun] = [time(read), time(leaveOut)];
+    if (run > 0) whole.push(wholeRun);
+    if (run > 0) repeats.push(repeatsRun);
+  }
+  return { whole, repeats };
 }
 
 function madePayments() {

@@ -14,6 +14,7 @@ import { createClient, RESP_TYPES } from 'redis';
 import { findFreePorts, LOCALHOST } from '../src/adapters/local-servers/free-ports.ts';
 import { findPrograms } from '../src/adapters/local-servers/programs.ts';
 import { prepareRedis } from '../src/adapters/local-servers/redis-server.ts';
+import { readRecord } from '../src/adapters/local-servers/server-record.ts';
 import { deadlinesOf } from '../src/adapters/redis/redis-settings.ts';
 import { RedisStores } from '../src/adapters/redis/redis-stores.ts';
 import type { Decision } from '../src/core/decision/decision.ts';
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   const server = await prepareRedis({ name: 'redis', folder, port, program });
   try {
     await server.start({ isDetached: false });
-    const place = { port, pid: server.pid! };
+    const place = { port, pid: (await readRecord(folder))!.pid };
     console.log(formatConditions(readConditions(folder)));
     if (process.argv[2] === 'ways') await compareWays(place);
     else await measureStores(place);

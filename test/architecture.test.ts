@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { VARIABLES } from '../src/commands/serve/settings.ts';
+import { VARIABLES } from '../src/assembly/service-settings.ts';
 import { VERBS } from '../src/verbs.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

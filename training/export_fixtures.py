@@ -1,4 +1,5 @@
-"""Trains the small models of test/fixtures/models/ on synthetic payments, and writes them with their parity vectors.
+"""Trains the small models of test/fixtures/ on synthetic payments, and writes them with their parity vectors: tree ensembles
+in models/, what only ONNX Runtime can score in models-other/.
 
     python training/export_fixtures.py                     the fixtures
     python training/export_fixtures.py --large FOLDER      one forest of 100 trees of depth 10, for bench/scoring.ts
@@ -16,13 +17,17 @@ import lightgbm
 import numpy as np
 import xgboost
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import export_onnx
 
 SEED = 20240229
 FEATURES = ["amount", "hour_of_day", "user_mean_amount", "terminal_risk", "user_count", "seconds_since_last"]
 MISSING_SHARE = [0.0, 0.0, 0.1, 0.3, 0.05, 0.2]
-FIXTURES = Path(__file__).parent.parent / "test" / "fixtures" / "models"
+FIXTURES = Path(__file__).parent.parent / "test" / "fixtures"
 THRESHOLDS = {"fraud": 0.5, "review": 0.4, "decline": 0.8}
 
 
@@ -35,7 +40,8 @@ def main() -> None:
         write_model(large, forest, *payments(60_000, with_missing=True))
         return
     for name, (estimator, with_missing) in small_estimators().items():
-        write_model(FIXTURES / name, estimator, *payments(4_000, with_missing=with_missing))
+        write_model(FIXTURES / "models" / name, estimator, *payments(4_000, with_missing=with_missing))
+    write_model(FIXTURES / "models-other" / "logistic", logistic_regression(), *payments(4_000, with_missing=True))
 
 
 def small_estimators() -> dict:
@@ -47,6 +53,10 @@ def small_estimators() -> dict:
         "lightgbm": (lightgbm.LGBMClassifier(n_estimators=40, num_leaves=15, random_state=SEED, verbose=-1), True),
         "xgboost": (xgboost.XGBClassifier(n_estimators=40, max_depth=4, random_state=SEED), True),
     }
+
+
+def logistic_regression() -> Pipeline:
+    return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(random_state=SEED))
 
 
 def payments(count: int, with_missing: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +82,11 @@ def payments(count: int, with_missing: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def write_model(folder: Path, estimator, rows: np.ndarray, is_fraud: np.ndarray) -> None:
     estimator.fit(rows, is_fraud)
-    model = export_onnx.export_classifier(estimator, len(FEATURES))
-    export_onnx.write_covers(model, rows)
+    if isinstance(estimator, Pipeline):
+        model = export_onnx.export_pipeline(estimator, len(FEATURES))
+    else:
+        model = export_onnx.export_classifier(estimator, len(FEATURES))
+        export_onnx.write_covers(model, rows)
     difference = export_onnx.assert_same_probabilities(model, estimator, rows)
     content = model.SerializeToString()
     folder.mkdir(parents=True, exist_ok=True)

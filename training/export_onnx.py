@@ -30,6 +30,13 @@ def export_classifier(estimator, feature_count: int) -> onnx.ModelProto:
     return model
 
 
+def export_pipeline(pipeline, feature_count: int) -> onnx.ModelProto:
+    """The ONNX form of a fitted scikit-learn pipeline that ends in a classifier, with the same input and outputs."""
+    model = _sklearn_to_onnx(pipeline, feature_count)
+    onnx.checker.check_model(model)
+    return model
+
+
 def write_covers(model: onnx.ModelProto, rows: np.ndarray) -> None:
     """Sets `nodes_hitrates` to the number of `rows` (rows x features, NaN where missing) that reach each node."""
     rows = np.ascontiguousarray(rows, dtype=np.float32)
@@ -59,11 +66,15 @@ def probabilities(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:
 
 
 def parity_vectors(model: onnx.ModelProto, rows: np.ndarray) -> dict:
-    """The content of parity.json: rows of float32 inputs, null for NaN, and the reference scorer's probabilities."""
+    """The content of parity.json: rows of float32 inputs, null for NaN, and the reference scorer's probabilities.
+
+    Each row is scored by itself, as the service does: where operators multiply matrices, other rows beside it change the
+    last bits.
+    """
     rows = np.asarray(rows, dtype=np.float32)
     return {
         "inputs": [[None if np.isnan(value) else float(value) for value in row] for row in rows],
-        "probabilities": [float(value) for value in probabilities(model, rows)],
+        "probabilities": [float(probabilities(model, row[np.newaxis])[0]) for row in rows],
     }
 
 
@@ -86,17 +97,21 @@ def assert_same_probabilities(model: onnx.ModelProto, estimator, rows: np.ndarra
 
 
 def _export_sklearn(estimator, feature_count: int) -> onnx.ModelProto:
+    model = _sklearn_to_onnx(estimator, feature_count)
+    _write_missing_directions(model, estimator)
+    return model
+
+
+def _sklearn_to_onnx(estimator, feature_count: int) -> onnx.ModelProto:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
-    model = to_onnx(
+    return to_onnx(
         estimator,
         initial_types=[(INPUT_NAME, FloatTensorType([None, feature_count]))],
         options={"zipmap": False},
         target_opset=OPSET,
     )
-    _write_missing_directions(model, estimator)
-    return model
 
 
 def _export_lightgbm(estimator, feature_count: int) -> onnx.ModelProto:
@@ -147,7 +162,8 @@ def _collect_thresholds(structure: dict, doubles: dict) -> None:
     if "threshold" not in structure:
         return
     threshold = float(structure["threshold"])
-    nearest = np.float32(threshold)
+    with np.errstate(over="ignore"):  # LightGBM's word for infinity is 1e300
+        nearest = np.float32(threshold)
     below = np.nextafter(nearest, np.float32(-np.inf)) if float(nearest) > threshold else nearest
     # Two doubles of one nearest float32, one on each side of it, cannot be told apart in the exported arrays.
     if doubles.setdefault(nearest, float(below)) != float(below):

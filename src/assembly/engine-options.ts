@@ -32,6 +32,8 @@ export function engineSettings(
     percentA: parsePercentA(arguments_.required('split')),
     salt: DEFAULT_SALT,
     command,
+    redis: undefined,
+    kafka: undefined,
   };
 }
 
@@ -47,6 +49,8 @@ function parsePercentA(split: string): number {
 export const quietObserver: EngineObserver = {
   onStage: () => {},
   onCatchUp: () => {},
+  onTroubles: () => {},
+  onRepaired: () => {},
   onViewsAhead: () =>
     process.stderr.write('fraud: the views know more than the log, and are made again from it\n'),
   onTornTail: (bytes) =>

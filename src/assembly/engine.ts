@@ -1,25 +1,22 @@
 /**
- * Everything that decides, put together on one machine: the data directory with its log and views, the models, and the
- * control document in force.
+ * Everything that decides in one process, put together after the environment's word:
+ *
+ *                          no Kafka                              Kafka
+ *   no Redis    embedded log, embedded views      the same, and the log is forwarded to the topics
+ *   Redis       embedded log, shared views        the topics are the log (with a local spool), shared views
  */
 import { join } from 'node:path';
-import { type DataDirectory, openDataDirectory } from '../adapters/data-directory/data-directory.ts';
-import { LmdbView } from '../adapters/lmdb/lmdb-view.ts';
+import type { KafkaSettings } from '../adapters/kafka/kafka-settings.ts';
 import { loadModel } from '../adapters/model-folder/load-model.ts';
-import { openSegmentLog, type SegmentLog } from '../adapters/segment-log/segment-log.ts';
+import type { RedisSettings } from '../adapters/redis/redis-settings.ts';
+import type { ControlDocument } from '../core/decision/control-document.ts';
 import type { Arm, Stage } from '../core/decision/decision.ts';
 import { FEATURE_NAMES } from '../core/features/catalogue.ts';
-import {
-  type Control,
-  type ControlSettings,
-  createControl,
-  createControlDocument,
-  isSameControl,
-} from '../pipeline/control.ts';
-import { DecisionLane } from '../pipeline/decision-lane.ts';
+import type { DecisionIndex } from '../pipeline/decision-index.ts';
+import type { DecisionLane } from '../pipeline/decision-lane.ts';
 import type { LogPosition } from '../pipeline/event-log.ts';
+import type { FeatureStore } from '../pipeline/feature-store.ts';
 import type { Model } from '../pipeline/model.ts';
-import { catchUp } from '../pipeline/view.ts';
 
 export type EngineSettings = {
   readonly dataDirectory: string;
@@ -29,7 +26,27 @@ export type EngineSettings = {
   readonly salt: string;
   /** The verb that owns the data directory, for whoever finds it in use. */
   readonly command: string;
+  /** Undefined: histories and decision index are embedded. */
+  readonly redis: RedisSettings | undefined;
+  /** Undefined: the log is embedded, and stays here. */
+  readonly kafka: KafkaSettings | undefined;
 };
+
+/** A server that the engine does without at the moment. */
+export type Trouble = { readonly server: 'redis' | 'kafka'; readonly sinceMs: number };
+
+export interface Engine extends AsyncDisposable {
+  readonly lane: DecisionLane;
+  readonly featureStore: FeatureStore;
+  readonly decisionIndex: DecisionIndex;
+  /** The control document that decisions were made under. */
+  findControl(version: number): Promise<ControlDocument | undefined>;
+  /** Bytes of the log or the spool on this machine's disk. */
+  readonly logBytes: number;
+  readonly troubles: readonly Trouble[];
+  /** Whoever finds the data directory in use is told this port. */
+  announcePort(port: number): Promise<void>;
+}
 
 export type EngineObserver = {
   readonly onStage: (stage: Stage, milliseconds: number, transactions: number) => void;
@@ -38,63 +55,21 @@ export type EngineObserver = {
   readonly onViewsAhead: () => void;
   /** The log's end was torn by a crash and has been cut; nothing acknowledged was in it. */
   readonly onTornTail: (bytes: number) => void;
+  /** A server is away, or is back. */
+  readonly onTroubles: (troubles: readonly Trouble[]) => void;
+  /** Decisions made without their histories are recorded in them now. */
+  readonly onRepaired: (decisions: number) => void;
 };
 
-type Parts = {
-  readonly lane: DecisionLane;
-  readonly eventLog: SegmentLog;
-  readonly view: LmdbView;
-  readonly directory: DataDirectory;
-  readonly resources: AsyncDisposableStack;
-};
-
-export class Engine implements AsyncDisposable {
-  readonly lane: DecisionLane;
-  readonly eventLog: SegmentLog;
-  readonly view: LmdbView;
-  readonly #directory: DataDirectory;
-  readonly #resources: AsyncDisposableStack;
-
-  private constructor({ lane, eventLog, view, directory, resources }: Parts) {
-    this.lane = lane;
-    this.eventLog = eventLog;
-    this.view = view;
-    this.#directory = directory;
-    this.#resources = resources;
+/** Models are checked first: a service that cannot score must not touch the log. */
+export async function openEngine(settings: EngineSettings, observer: EngineObserver): Promise<Engine> {
+  const models = await loadArms(settings);
+  if (settings.redis) {
+    const { FleetEngine } = await import('./fleet-engine.ts');
+    return FleetEngine.open({ ...settings, redis: settings.redis }, models, observer);
   }
-
-  /** Models are checked first: a service that cannot score must not touch the log. */
-  static async open(settings: EngineSettings, observer: EngineObserver): Promise<Engine> {
-    const models = await loadArms(settings);
-    await using resources = new AsyncDisposableStack();
-    const directory = resources.use(
-      await openDataDirectory(settings.dataDirectory, { command: settings.command }),
-    );
-    const eventLog = resources.use(await openSegmentLog(directory.logPath));
-    if (eventLog.recovery.tornBytes > 0) observer.onTornTail(eventLog.recovery.tornBytes);
-    const view = resources.use(await LmdbView.open(directory.viewsPath, eventLog));
-    if (view.position > eventLog.durableEnd) {
-      observer.onViewsAhead();
-      await view.empty();
-    }
-    await catchUp(view, eventLog, (position) => observer.onCatchUp(position, eventLog.durableEnd));
-    const control = await establishControl({ ...settings, models, ...REASON }, eventLog, view);
-    const { featureStore, decisionIndex } = view;
-    const context = { featureStore, decisionIndex, eventLog, view, now, onStage: observer.onStage };
-    const lane = new DecisionLane(context, control);
-    return new Engine({ lane, eventLog, view, directory, resources: resources.move() });
-  }
-
-  /** Whoever finds the data directory in use is told this port. */
-  announcePort(port: number): Promise<void> {
-    return this.#directory.announcePort(port);
-  }
-
-  /** Answers what was submitted, then brings log and views to disk. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.lane.drained();
-    await this.#resources.disposeAsync();
-  }
+  const { EmbeddedEngine } = await import('./embedded-engine.ts');
+  return EmbeddedEngine.open(settings, models, observer);
 }
 
 /** Milliseconds since 1970 with fractions, by a clock that never runs backwards. */
@@ -102,25 +77,10 @@ export function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-const REASON = { author: 'environment', reason: 'started with these settings' };
+/** Of the control documents that a process makes from its settings. */
+export const SETTINGS_AUTHOR = { author: 'environment', reason: 'started with these settings' };
 
 async function loadArms({ modelsDirectory, modelVersions }: EngineSettings): Promise<Record<Arm, Model>> {
   const load = (version: string) => loadModel(join(modelsDirectory, version), FEATURE_NAMES);
   return { A: await load(modelVersions.A), B: await load(modelVersions.B) };
-}
-
-/** The control in force: the log's latest if it says what the settings say, else a new one, made durable. */
-async function establishControl(
-  settings: ControlSettings,
-  eventLog: SegmentLog,
-  view: LmdbView,
-): Promise<Control> {
-  const latest = view.controlHistory.latest;
-  const wanted = createControlDocument(settings, (latest?.version ?? 0) + 1);
-  if (latest && isSameControl(latest, wanted)) return createControl(latest, settings.models);
-  const { durable } = eventLog.append([{ kind: 'control', control: wanted }]);
-  await durable;
-  view.controlHistory.add(wanted);
-  view.follow(eventLog.end, durable);
-  return createControl(wanted, settings.models);
 }

@@ -1,4 +1,7 @@
-/** Progress of long work, on standard error: a line that is rewritten on a terminal, and one every few seconds elsewhere. */
+/**
+ * Progress of long work, on standard error, of anything longer than two seconds: a line that is rewritten on a terminal, and
+ * one every few seconds elsewhere.
+ */
 const QUIET_MS = 2_000;
 const TERMINAL_EVERY_MS = 200;
 const ELSEWHERE_EVERY_MS = 5_000;
@@ -6,7 +9,7 @@ const ELSEWHERE_EVERY_MS = 5_000;
 export class Progress implements Disposable {
   readonly #what: string;
   readonly #startedAtMs = performance.now();
-  #shownAtMs = performance.now() + QUIET_MS - TERMINAL_EVERY_MS;
+  #shownAtMs = Number.NEGATIVE_INFINITY;
   #isShown = false;
 
   constructor(what: string) {

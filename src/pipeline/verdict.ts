@@ -65,6 +65,8 @@ function joinLabel(
   const knownAtMs = label.knownAtMs ?? nowMs;
   if (knownAtMs < timestampMs) return 'before-transaction';
   if (previous?.isFraud === label.isFraud) return 'known-already';
+  // Said before what is believed now was known: it comes late, or once more.
+  if (previous && label.knownAtMs !== undefined && knownAtMs < previous.knownAtMs) return 'known-already';
   return {
     transactionId: label.transactionId,
     isFraud: label.isFraud,

@@ -6,6 +6,7 @@
  *     owner.json    who holds it, for the message that the next one gets
  *     log/          the event log
  *     views/        what can be made again from the log
+ *     spool/        what waits for a log on other servers
  *
  * The lock is a lock of the kernel on the file: it goes away with the process however that ends, and it is seen by
  * every container of the host that mounts the directory. The number in a pid file would be neither: it outlives
@@ -24,9 +25,10 @@ const FORMAT = { format: 'fraud-detection data directory', version: 1 } as const
 const FORMAT_FILE = 'format.json';
 const OWNER_FILE = 'owner.json';
 const LOCK_FILE = 'lock.db';
-/** What may lie in a directory that we take as new: a fresh volume's own, and ours if we died while making it. */
+/** What may lie in a directory that we take as new: a fresh volume's own, local servers, and ours if we died while making it. */
 const ENTRIES_OF_NEW = new Set([
   'lost+found',
+  'services',
   LOCK_FILE,
   OWNER_FILE,
   `${FORMAT_FILE}.tmp`,
@@ -39,6 +41,7 @@ export type DataDirectoryPaths = {
   readonly path: string;
   readonly logPath: string;
   readonly viewsPath: string;
+  readonly spoolPath: string;
 };
 
 export type DataDirectory = DataDirectoryPaths &
@@ -99,7 +102,12 @@ export async function locateDataDirectory(path: string): Promise<DataDirectoryPa
 
 function pathsOf(path: string): DataDirectoryPaths {
   const absolute = resolve(path);
-  return { path: absolute, logPath: join(absolute, 'log'), viewsPath: join(absolute, 'views') };
+  return {
+    path: absolute,
+    logPath: join(absolute, 'log'),
+    viewsPath: join(absolute, 'views'),
+    spoolPath: join(absolute, 'spool'),
+  };
 }
 
 async function assertUsable(path: string): Promise<void> {
@@ -143,11 +151,12 @@ async function takeLock(path: string): Promise<DatabaseSync> {
 }
 
 /** Format first: a directory that we died in while making it is then still known as ours. */
-async function layOut({ path, logPath, viewsPath }: DataDirectoryPaths): Promise<void> {
+async function layOut({ path, logPath, viewsPath, spoolPath }: DataDirectoryPaths): Promise<void> {
   const isNew = (await readIfThere(join(path, FORMAT_FILE))) === undefined;
   if (isNew) await writeWhole(join(path, FORMAT_FILE), FORMAT);
   await mkdir(logPath, { recursive: true });
   await mkdir(viewsPath, { recursive: true });
+  await mkdir(spoolPath, { recursive: true });
   // What becomes durable in log/ is lost all the same if the names that lead there are.
   await syncDirectory(path);
   if (isNew) await syncDirectory(dirname(path));

@@ -81,7 +81,7 @@ async function createScoring(onnx: Uint8Array): Promise<Scoring> {
     const scorer = await OnnxRuntimeScorer.load(onnx);
     return {
       featureCount: scorer.featureCount,
-      score: (rows, count) => scorer.score(rows, count),
+      score: (rows, count) => scorer.scoreEach(rows, count),
       attribute: undefined,
     };
   }

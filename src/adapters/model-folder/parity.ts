@@ -14,7 +14,7 @@ class ParityError extends Error {
 
 /** @throws ParityError naming the vector that is broken */
 export function parseParity(text: string, featureCount: number): Parity {
-  const { inputs, probabilities } = JSON.parse(text) as { inputs?: unknown; probabilities?: unknown };
+  const { inputs, probabilities } = Object(JSON.parse(text)) as Record<string, unknown>;
   if (!Array.isArray(inputs) || !Array.isArray(probabilities) || inputs.length !== probabilities.length) {
     throw new ParityError('inputs and probabilities must be lists of one length');
   }
@@ -28,8 +28,8 @@ export function parseParity(text: string, featureCount: number): Parity {
       index * featureCount,
     );
   });
-  const broken = probabilities.findIndex((value) => typeof value !== 'number');
-  if (broken >= 0) throw new ParityError(`probabilities[${broken}] must be a number`);
+  const broken = probabilities.findIndex((value) => !(typeof value === 'number' && value >= 0 && value <= 1));
+  if (broken >= 0) throw new ParityError(`probabilities[${broken}] must be a number from 0 to 1`);
   return { rows, count: inputs.length, probabilities: Float32Array.from(probabilities as number[]) };
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTableWriter } from '../../adapters/duckdb/table-writer.ts';
-import { Engine } from '../../assembly/engine.ts';
+import { openEngine } from '../../assembly/engine.ts';
 import { ENGINE_OPTIONS, engineSettings, quietObserver } from '../../assembly/engine-options.ts';
 import {
   labelDelayMs,
@@ -44,7 +44,7 @@ async function run(arguments_: Arguments): Promise<void> {
   await using input = await openRecordedInput(arguments_);
   await using dataDirectory = await chooseDataDirectory(arguments_.text('data-dir'));
   const settings = engineSettings(arguments_, dataDirectory.path, 'fraud replay');
-  await using engine = await Engine.open(settings, quietObserver);
+  await using engine = await openEngine(settings, quietObserver);
   await using writer = await createTableWriter(out, DECISION_COLUMNS, {
     overwrite: arguments_.has('overwrite'),
   });

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type Engine, now } from '../../assembly/engine.ts';
+import type { ServiceMetrics } from '../../assembly/service-metrics.ts';
 import { answerJson } from '../../core/decision/answer.ts';
 import { decisionReportJson } from '../../core/decision/decision-report.ts';
 import { ContractError, typeName } from '../../core/transaction/contract-error.ts';
@@ -12,10 +13,10 @@ import { ID_MAX_CHARACTERS, isId, type TransactionId } from '../../core/transact
 import type { Label } from '../../core/transaction/label.ts';
 import { parseLabel, parseTransaction } from '../../core/transaction/parse-transaction.ts';
 import { parseStrictJson } from '../../core/transaction/strict-json.ts';
+import { formatTimestamp } from '../../core/transaction/timestamp.ts';
 import type { Arrival } from '../../pipeline/decide.ts';
 import { explainScore } from '../../pipeline/decide.ts';
 import type { Learned, Verdict } from '../../pipeline/verdict.ts';
-import type { Metrics } from './metrics.ts';
 import { describeDoors, ROUTE_SCHEMAS } from './openapi.ts';
 import { CONFLICT, type Problem, problem, RETRY_AFTER_SECONDS, RequestError, toProblem } from './problem.ts';
 
@@ -38,7 +39,7 @@ export type Readiness = { isReady: boolean };
 
 export type HttpContext = {
   readonly engine: Engine;
-  readonly metrics: Metrics;
+  readonly metrics: ServiceMetrics;
   readonly logger: Logger;
   readonly readiness: Readiness;
 };
@@ -197,10 +198,9 @@ async function showDecision(
   { engine }: HttpContext,
 ): Promise<FastifyReply> {
   const { transaction_id: id } = request.params as { transaction_id: string };
-  const { decisionIndex, controlHistory } = engine.view;
   await engine.lane.askable();
-  const [found] = isId(id) ? await decisionIndex.find([id as TransactionId]) : [];
-  const control = found && controlHistory.find(found.decision.controlVersion);
+  const [found] = isId(id) ? await engine.decisionIndex.find([id as TransactionId]) : [];
+  const control = found && (await engine.findControl(found.decision.controlVersion));
   if (!found || !control) {
     throw new RequestError(
       404,
@@ -224,7 +224,8 @@ function healthJson({ engine, readiness }: HttpContext): string {
     models: { A: document.arms.A.modelVersion, B: document.arms.B.modelVersion },
     split: `${document.arms.A.percent}:${document.arms.B.percent}`,
     waiting: engine.lane.waitingCount,
-    log_bytes: engine.eventLog.durableEnd,
+    log_bytes: engine.logBytes,
+    troubles: engine.troubles.map(({ server, sinceMs }) => ({ server, since: formatTimestamp(sinceMs) })),
   });
 }
 

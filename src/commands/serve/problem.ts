@@ -1,7 +1,11 @@
 /** Errors as RFC 9457 problem details: one place where everything that can go wrong becomes an HTTP answer. */
 import { ContractError } from '../../core/transaction/contract-error.ts';
 import { LogUnavailableError } from '../../pipeline/event-log.ts';
-import { OverloadedError, ScoringFailedError } from '../../pipeline/pipeline-errors.ts';
+import {
+  OverloadedError,
+  ScoringFailedError,
+  StoreUnavailableError,
+} from '../../pipeline/pipeline-errors.ts';
 
 export type Problem = {
   readonly type: string;
@@ -52,6 +56,9 @@ export function toProblem(error: unknown): Problem {
       'Log unavailable',
       'decisions cannot be made durable now, so none are made',
     );
+  }
+  if (error instanceof StoreUnavailableError) {
+    return problem(503, error.code, 'Store unavailable', 'what this needs cannot be looked up now');
   }
   if (error instanceof ScoringFailedError) return problem(503, error.code, 'Scoring failed', error.message);
   return (

@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadModel } from '../../adapters/model-folder/load-model.ts';
 import { DEFAULT_MODELS_DIRECTORY, ROOT } from '../../assembly/engine-options.ts';
-import { RECORDED_HELP, RECORDED_OPTIONS } from '../../assembly/recorded-input.ts';
+import { labelDelayMs, RECORDED_HELP, RECORDED_OPTIONS } from '../../assembly/recorded-input.ts';
 import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
 import { FEATURE_NAMES } from '../../core/features/catalogue.ts';
+import { UnknownFeatureError } from '../../core/features/feature-vector.ts';
 import { MISSION_FEATURES } from '../../core/features/mission-features.ts';
 import { preparePython } from './python-environment.ts';
 import { runStep } from './run-step.ts';
 
+const DAY_MS = 86_400_000;
 const ALGORITHMS = ['random-forest', 'gradient-boosting'];
 
 export const command: Command = {
@@ -39,6 +41,7 @@ ${RECORDED_HELP}
     'models-dir': { value: 'DIR', description: 'where the folder goes (default models)' },
     overwrite: { description: 'replace the model folder if it is there' },
   },
+  takesWords: true,
   run,
 };
 
@@ -53,12 +56,13 @@ async function run(arguments_: Arguments): Promise<void> {
   if (existsSync(folder) && !arguments_.has('overwrite')) {
     throw new UsageError(`${folder} is there already; choose another --version or say --overwrite`);
   }
+  const features = featureNames(arguments_);
+  const delayDays = Math.ceil(labelDelayMs(arguments_) / DAY_MS);
+  const given = givenFiles(arguments_);
   await using work = await temporaryDirectory();
 
   const python = await preparePython();
-  const recorded =
-    arguments_.positionals.length > 0 ? given(arguments_) : await simulated(arguments_, work.path);
-  const features = featureNames(arguments_);
+  const recorded = given ?? (await simulated(arguments_, work.path));
   const dataset = join(work.path, 'features.parquet');
   await fraud(
     'dataset',
@@ -86,17 +90,20 @@ async function run(arguments_: Arguments): Promise<void> {
     features.join(','),
     '--seed',
     arguments_.required('seed'),
+    '--label-delay-days',
+    String(delayDays),
   ];
   await runStep(python, [...trainer, ...choices]);
 
   const { thresholds } = await loadModel(folder, FEATURE_NAMES);
   process.stdout.write(`model ${version} is in ${folder} and passes the service's checks
 review from ${thresholds.review}, decline from ${thresholds.decline}
-try it: MODEL_VERSION_B=${version} ./fraud serve\n`);
+${models === undefined ? `try it: MODEL_VERSION_B=${version} ./fraud serve` : `look at it: ./fraud models --models-dir ${models}`}\n`);
 }
 
-/** The words by which `fraud dataset` reads the files that were given. */
-function given(arguments_: Arguments): string[] {
+/** The words by which `fraud dataset` reads the files that were given; undefined if none were. */
+function givenFiles(arguments_: Arguments): string[] | undefined {
+  if (arguments_.positionals.length === 0) return undefined;
   const label = arguments_.text('label-column');
   if (label === undefined)
     throw new UsageError('--label-column is missing: a model cannot be trained without labels');
@@ -118,10 +125,13 @@ async function simulated(arguments_: Arguments, directory: string): Promise<stri
   return [file, '--label-column', 'is_fraud', '--label-delay', arguments_.required('label-delay')];
 }
 
+/** @throws UnknownFeatureError before anything is simulated for a name that is misspelt */
 function featureNames(arguments_: Arguments): readonly string[] {
   const text = arguments_.required('features');
-  if (text === 'all') return FEATURE_NAMES;
-  return text === 'mission' ? MISSION_FEATURES : text.split(',');
+  const names = text === 'all' ? FEATURE_NAMES : text === 'mission' ? MISSION_FEATURES : text.split(',');
+  const unknown = names.find((name) => !FEATURE_NAMES.includes(name));
+  if (unknown !== undefined) throw new UnknownFeatureError(unknown);
+  return names;
 }
 
 async function fraud(...words: string[]): Promise<void> {

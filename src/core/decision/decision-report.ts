@@ -1,8 +1,8 @@
 import { formatTimestamp } from '../transaction/timestamp.ts';
-import { transactionJson } from '../transaction/transaction.ts';
 import { answerJson } from './answer.ts';
 import type { ControlDocument } from './control-document.ts';
 import type { Decision } from './decision.ts';
+import { groundsJson } from './decision-json.ts';
 import type { Reason } from './reasons.ts';
 
 export type LabelReport = { readonly isFraud: boolean; readonly knownAtMs: number };
@@ -20,18 +20,10 @@ export function decisionReportJson(
   label: LabelReport | undefined,
 ): string {
   const rest = JSON.stringify({
-    arm: decision.arm,
-    control_version: decision.controlVersion,
-    is_out_of_order: decision.isOutOfOrder,
-    user_position: decision.userPosition ?? null,
-    terminal_position: decision.terminalPosition ?? null,
-    features: Object.fromEntries(
-      control.features.map((name, index) => [name, orNull(decision.features[index])]),
-    ),
     reasons: reasons.map((reason) => ({ ...reason, value: orNull(reason.value) })),
     label: label ? { is_fraud: label.isFraud, known_at: formatTimestamp(label.knownAtMs) } : null,
   });
-  return `${answerJson(decision).slice(0, -1)},"transaction":${transactionJson(decision.transaction)},${rest.slice(1)}`;
+  return `${answerJson(decision).slice(0, -1)},${groundsJson(decision, control.features)},${rest.slice(1)}`;
 }
 
 /** JSON has no NaN: a feature without a value is null. */

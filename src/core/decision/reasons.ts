@@ -26,7 +26,8 @@ export function strongestReasons(
   contributions: Float64Array,
 ): Reason[] {
   const reasons = names.map((feature, index) => ({
-    code: reasonCode(feature, values[index], usual[index]),
+    // A model card has the shortest decimal of a median, which is a float32 as the values are.
+    code: reasonCode(feature, values[index], Math.fround(usual[index])),
     feature,
     value: values[index],
     usual: usual[index],
@@ -40,7 +41,7 @@ export function strongestReasons(
     .slice(0, MAX_REASONS);
 }
 
-/** The reason in words: "amount 412.00, usually 53.20". */
+/** The reason in words: "amount: 412, usually 53.20". */
 export function reasonText({ feature, value, usual }: Reason): string {
   const description = FEATURES.find(({ name }) => name === feature)?.description ?? feature;
   return `${description}: ${shown(value)}, usually ${shown(usual)}`;
@@ -53,5 +54,6 @@ function reasonCode(feature: string, value: number, usual: number): string {
 
 function shown(value: number): string {
   if (Number.isNaN(value)) return 'unknown';
-  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+  if (Number.isInteger(value)) return String(value);
+  return Math.abs(value) < 1000 ? value.toPrecision(4) : value.toFixed(0);
 }

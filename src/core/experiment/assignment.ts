@@ -23,8 +23,7 @@ export function parseSplit(text: string): number {
   const match = /^(\d{1,3}(?:\.\d{1,3})?):(\d{1,3}(?:\.\d{1,3})?)$/.exec(text);
   if (!match) throw new SplitError(`"${text}" is not a split such as 90:10`);
   const [percentA, percentB] = [Number(match[1]), Number(match[2])];
-  if (Math.abs(percentA + percentB - 100) > 1e-9) {
-    throw new SplitError(`the split ${text} adds up to ${percentA + percentB}, not to 100`);
-  }
+  const sum = Number((percentA + percentB).toFixed(3));
+  if (sum !== 100) throw new SplitError(`the split ${text} adds up to ${sum}, not to 100`);
   return percentA;
 }

@@ -19,6 +19,7 @@ import {
   RECORD_WORDS,
   timeMsOf,
 } from './record.ts';
+import { isKnownLabel } from './without-repeats.ts';
 
 /** A history as it was right after one of its transactions arrived. Stays as it is while the history goes on. */
 export type HistoryView = {
@@ -77,7 +78,7 @@ export class EntityHistory {
    */
   recordTransaction(transaction: Transaction, counterpart: string | undefined): HistoryView {
     encodeTransaction(transaction, counterpart, scratch);
-    const existing = this.#find(isTransactionOfScratch);
+    const existing = this.#findTransaction();
     if (existing >= 0) return this.#viewAt(existing);
     const previousNewestMs = this.#newestMs;
     this.#append();
@@ -85,11 +86,16 @@ export class EntityHistory {
     return this.#viewOf(this.#words, this.#wordCount, previousNewestMs);
   }
 
-  /** Records a label that changes what was believed. @returns false if it changed nothing or is there already */
+  /**
+   * Records a label that changes what was believed.
+   * @returns false if it changed nothing, or is a repeat (without-repeats.ts)
+   */
   recordLabel(label: KnownLabel): boolean {
     if (label.isFraud === label.previousIsFraud) return false;
     encodeLabel(label, scratch);
-    if (this.#find(isLabelOfScratch) >= 0) return false;
+    this.#release();
+    const there = { from: this.#keptWords, to: this.#wordCount };
+    if (isKnownLabel(this.#words, there, scratch, 0)) return false;
     this.#append();
     return true;
   }
@@ -138,14 +144,15 @@ export class EntityHistory {
     this.#newestMs = Math.max(this.#newestMs, summary.newestMs);
   }
 
-  /** Offset of the record like the one in `scratch`, or -1. */
-  #find(isSame: (words: Uint32Array, offset: number) => boolean): number {
+  /** Offset of the transaction with the id of the one in `scratch`, or -1. */
+  #findTransaction(): number {
     this.#release();
     const words = this.#words;
     const wordCount = this.#wordCount;
-    const idLow = scratch[0];
+    const [idLow, idHigh] = scratch;
     for (let offset = this.#keptWords; offset < wordCount; offset += RECORD_WORDS) {
-      if (words[offset] === idLow && isSame(words, offset)) return offset;
+      if (words[offset] !== idLow || words[offset + 1] !== idHigh) continue;
+      if (kindOf(words, offset) === KIND_TRANSACTION) return offset;
     }
     return -1;
   }
@@ -167,14 +174,4 @@ export class EntityHistory {
     const position = this.#removedCount + (wordCount - this.#headWords) / RECORD_WORDS - 1;
     return { words, wordCount, reachMs: this.#reachMs, previousNewestMs, position };
   }
-}
-
-/** Redelivered is what has the id of a transaction that is there. */
-function isTransactionOfScratch(words: Uint32Array, offset: number): boolean {
-  return words[offset + 1] === scratch[1] && kindOf(words, offset) === KIND_TRANSACTION;
-}
-
-/** Labels are redelivered only if they say the same of the same transaction from the same moment on. */
-function isLabelOfScratch(words: Uint32Array, offset: number): boolean {
-  return scratch.every((word, index) => word === words[offset + index]);
 }

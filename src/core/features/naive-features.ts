@@ -39,14 +39,16 @@ export class NaiveHistory {
 
   recordLabel(label: KnownLabel): boolean {
     if (label.isFraud === label.previousIsFraud) return false;
-    const isThere = this.#recordsStillThere().some(
-      (event) =>
-        event.label?.transactionId === label.transactionId &&
-        event.label.knownAtMs === label.knownAtMs &&
-        event.label.isFraud === label.isFraud &&
-        event.label.transactionTimestampMs === label.transactionTimestampMs,
+    const before = this.#recordsStillThere()
+      .flatMap((event) => event.label ?? [])
+      .filter(({ transactionId }) => transactionId === label.transactionId);
+    const isThere = before.some(
+      ({ knownAtMs, isFraud, transactionTimestampMs }) =>
+        knownAtMs === label.knownAtMs &&
+        isFraud === label.isFraud &&
+        transactionTimestampMs === label.transactionTimestampMs,
     );
-    if (isThere) return false;
+    if (isThere || before.at(-1)?.isFraud === label.isFraud) return false;
     this.#events.push({ timeMs: label.transactionTimestampMs, label });
     return true;
   }

@@ -1,6 +1,8 @@
 /**
  * e^x in float32 with the bits of the C library's `expf` (glibc since 2.27, from Arm's Optimized Routines), which ONNX
- * Runtime calls. Rounding the exact result to float32 would differ in one value of some thousands.
+ * Runtime calls. Rounding the exact result to float32 would differ in one value of two thousand. Of all 1,121,452,032 floats
+ * from 0 to -108 none differs from glibc 2.36 without fused multiply-add; with it one does, e^-63.09946, by a bit that is
+ * nothing beside the 1 that the logistic function adds.
  *
  *   x = (k/32 + r) ln 2,  e^x = 2^(k/32) * 2^r,  2^r by a cubic polynomial, all in doubles, rounded once at the end.
  */

@@ -22,6 +22,9 @@ export function readFields(bytes: Uint8Array, name: string): Fields {
   const fields = new Map<number, FieldValue[]>();
   while (cursor.at < bytes.length) {
     const key = Number(readVarint(cursor));
+    if (!(key >= 8 && key < 2 ** 32)) {
+      throw new MalformedModelError(`${name}: byte ${cursor.at} ends a key without a field number`);
+    }
     const value = readValue(cursor, key & 7);
     const values = fields.get(key >>> 3);
     if (values === undefined) fields.set(key >>> 3, [value]);
@@ -90,16 +93,15 @@ function readBytes(cursor: Cursor, length: number): Uint8Array {
 }
 
 function readVarint(cursor: Cursor): bigint {
+  // Four bytes fit in a small integer, which is nearly every number there is; the rest take the slow road.
   let low = 0;
-  for (let index = 0; index < VARINT_MAX_BYTES; index++) {
+  for (let index = 0; index < 4; index++) {
     const byte = cursor.bytes[cursor.at++];
     if (byte === undefined) throw new MalformedModelError(`${cursor.name}: truncated inside a whole number`);
-    // Four bytes fit in a small integer, which is nearly every number there is; the rest take the slow road.
-    if (index === 4) return readLongVarint(cursor, cursor.at - 5);
     low |= (byte & 0x7f) << (7 * index);
     if (byte < 0x80) return BigInt(low);
   }
-  throw new MalformedModelError(`${cursor.name}: a whole number of more than ${VARINT_MAX_BYTES} bytes`);
+  return readLongVarint(cursor, cursor.at - 4);
 }
 
 function readLongVarint(cursor: Cursor, start: number): bigint {

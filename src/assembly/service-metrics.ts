@@ -1,6 +1,8 @@
 /** What `/metrics` shows: the mission's names as they are, ours beginning with `fraud_`. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
-import type { Decision, Outcome, Stage } from '../../core/decision/decision.ts';
+import type { PartitionLag } from '../adapters/kafka/transaction-consumer.ts';
+import type { Decision, Outcome, Stage } from '../core/decision/decision.ts';
+import type { Engine, Trouble } from './engine.ts';
 
 /** Edges around the promises: features under 5 ms, p50 under 50 ms, p99 under 100 ms. */
 const LATENCY_EDGES_SECONDS = [
@@ -8,7 +10,9 @@ const LATENCY_EDGES_SECONDS = [
 ];
 const STAGE_EDGES_SECONDS = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1];
 
-export class Metrics {
+const SERVERS: readonly Trouble['server'][] = ['redis', 'kafka'];
+
+export class ServiceMetrics {
   readonly registry = new Registry();
   readonly #predictions = this.#counter('predictions_total', 'Decisions made.', [
     'model_version',
@@ -50,6 +54,18 @@ export class Metrics {
     review: this.#outcomesTotal.labels({ outcome: 'review' }),
     decline: this.#outcomesTotal.labels({ outcome: 'decline' }),
   };
+  readonly #degraded = this.#counter('fraud_degraded_total', 'Decisions by the stage they did without.', [
+    'stage',
+  ]);
+  readonly #repaired = this.#counter(
+    'fraud_repaired_total',
+    'Decisions made without their histories that are recorded in them since.',
+  );
+  readonly #deadLetters = this.#counter(
+    'fraud_dead_letters_total',
+    'Records sent to the dead letters, by topic.',
+    ['topic'],
+  );
   readonly #repeats = this.#counter('fraud_repeats_total', 'Requests answered with a decision that existed.');
   readonly #outOfOrder = this.#counter(
     'fraud_out_of_order_total',
@@ -57,17 +73,25 @@ export class Metrics {
   );
   readonly #refusals = this.#counter('fraud_refusals_total', 'Requests refused, by status.', ['status']);
   readonly #labels = this.#counter('fraud_labels_total', 'Labels recorded, by verdict.', ['verdict']);
-  readonly #byModel = new Map<string, ReturnType<Metrics['bind']>>();
+  readonly #byModel = new Map<string, ReturnType<ServiceMetrics['bind']>>();
 
-  constructor(waitingCount: () => number, logBytes: () => number) {
+  constructor(engine: Pick<Engine, 'lane' | 'logBytes' | 'troubles'>) {
     collectDefaultMetrics({ register: this.registry });
-    this.#gauge('fraud_waiting_transactions', 'Transactions that wait for a batch.', waitingCount);
-    this.#gauge('fraud_log_bytes', 'Length of the event log.', logBytes);
-  }
-
-  activate(modelVersion: string, arm: string): void {
-    this.#activeModels.set({ model_version: modelVersion, arm }, 1);
-    this.#byModel.set(modelVersion, this.bind(modelVersion));
+    this.#gauge(
+      'fraud_waiting_transactions',
+      'Transactions that wait for a batch.',
+      () => engine.lane.waitingCount,
+    );
+    this.#gauge(
+      'fraud_log_bytes',
+      'Bytes of the log, or of the spool, on this machine’s disk.',
+      () => engine.logBytes,
+    );
+    this.#addTroubles(() => engine.troubles);
+    for (const [arm, { model }] of Object.entries(engine.lane.control.arms)) {
+      this.#activeModels.set({ model_version: model.version, arm }, 1);
+      this.#byModel.set(model.version, this.bind(model.version));
+    }
   }
 
   stage(stage: Stage, milliseconds: number): void {
@@ -80,8 +104,32 @@ export class Metrics {
     (isFraud ? bound.fraud : bound.legitimate).inc();
     bound.latency.observe(milliseconds / 1000);
     this.#outcomes[outcome].inc();
-    if (degraded.length > 0) this.#modelErrors.inc({ error_type: 'other_arm_scored' });
+    for (const stage of degraded) this.#degraded.inc({ stage });
+    if (degraded.includes('score')) this.#modelErrors.inc({ error_type: 'other_arm_scored' });
     if (isOutOfOrder) this.#outOfOrder.inc();
+  }
+
+  deadLetter(topic: string): void {
+    this.#deadLetters.inc({ topic });
+  }
+
+  /** Under the name of the exporter that dashboards know it from. */
+  addLag(read: () => readonly PartitionLag[]): void {
+    new Gauge({
+      name: 'kafka_consumergroup_lag',
+      help: 'Records of a partition that the group has not committed.',
+      labelNames: ['consumergroup', 'topic', 'partition'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { consumerGroup, topic, partition, lag } of read())
+          this.set({ consumergroup: consumerGroup, topic, partition: String(partition) }, lag);
+      },
+    });
+  }
+
+  repaired(decisions: number): void {
+    this.#repaired.inc(decisions);
   }
 
   repeated(): void {
@@ -104,6 +152,22 @@ export class Metrics {
       legitimate: labels('legitimate'),
       latency: this.#latency.labels({ model_version: modelVersion }),
     };
+  }
+
+  /** Since when a server is away; 0 while it is there. */
+  #addTroubles(read: () => readonly Trouble[]): void {
+    new Gauge({
+      name: 'fraud_server_away_seconds',
+      help: 'How long a server has been away; 0 while it is there.',
+      labelNames: ['server'],
+      registers: [this.registry],
+      collect() {
+        for (const server of SERVERS) {
+          const trouble = read().find((found) => found.server === server);
+          this.set({ server }, trouble ? (Date.now() - trouble.sinceMs) / 1000 : 0);
+        }
+      },
+    });
   }
 
   #counter<Label extends string>(name: string, help: string, labelNames: Label[] = []): Counter<Label> {
