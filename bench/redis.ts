@@ -77,10 +77,7 @@ async function measureStores(place: Place): Promise<void> {
     'find, known': (batch) => decisionIndex.find(batch.map((ordinal) => idOf(ordinal % 1_000))),
   };
   await restorer.restoreDecisions(
-    Array.from({ length: 1_000 }, (_, ordinal) => ({
-      decision: decisionOf(transactionOf(ordinal)),
-      label: undefined,
-    })),
+    Array.from({ length: 1_000 }, (_, ordinal) => decisionOf(transactionOf(ordinal))),
   );
   for (const [name, operation] of Object.entries(operations)) {
     for (const size of BATCHES) await measure(place, name, operation, size);

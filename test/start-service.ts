@@ -24,6 +24,8 @@ export type Service = {
 export type Ending = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
 export type ServiceOptions = {
+  /** `serve` unless it says otherwise; the address of `stream` is that of its probes. */
+  readonly verb?: 'serve' | 'stream';
   readonly dataDirectory: string;
   readonly environment?: Readonly<Record<string, string>>;
 };
@@ -65,8 +67,11 @@ export async function startService(test: TestContext, options: ServiceOptions): 
 }
 
 /** The service from its very first moment, listening or not. */
-export function spawnService(test: TestContext, { dataDirectory, environment }: ServiceOptions) {
-  const child = spawnVerb(['serve', '--port', '0', '--data-dir', dataDirectory], environment);
+export function spawnService(
+  test: TestContext,
+  { verb = 'serve', dataDirectory, environment }: ServiceOptions,
+) {
+  const child = spawnVerb([verb, '--port', '0', '--data-dir', dataDirectory], environment);
   const ended: Promise<Ending> = once(child, 'close').then(([code, signal]) => ({ code, signal }));
   const said = collect(child.stdout);
   const logged = collect(child.stderr);
@@ -75,7 +80,8 @@ export function spawnService(test: TestContext, { dataDirectory, environment }: 
     return ended;
   };
   undoAtEnd(test, () => stop('SIGKILL'));
-  return { process: child, log: logged, ended, stop, listening: urlIn(said, ended) };
+  const url = () => (verb === 'serve' ? /listens on (http:\S+)/.exec(said())?.[1] : probesUrlIn(logged()));
+  return { process: child, log: logged, ended, stop, listening: onceSaid(url, ended) };
 }
 
 /** Runs a verb to its end. */
@@ -114,15 +120,20 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => text;
 }
 
+function probesUrlIn(log: string): string | undefined {
+  const port = /"port":(\d+).*"msg":"streaming"/.exec(log)?.[1];
+  return port && `http://127.0.0.1:${port}`;
+}
+
 /** Rejects only where it takes too long; whoever ends early never listens. */
-async function urlIn(said: () => string, ended: Promise<Ending>): Promise<string> {
+async function onceSaid(said: () => string | undefined, ended: Promise<Ending>): Promise<string> {
   const untilMs = Date.now() + START_MS;
   let isOver = false;
   void ended.then(() => {
     isOver = true;
   });
   while (Date.now() < untilMs && !isOver) {
-    const url = /listens on (http:\S+)/.exec(said())?.[1];
+    const url = said();
     if (url) return url;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -10,12 +10,13 @@ import type { TransactionMix } from './transaction-mix.ts';
  * much a server can do; its latencies say little, because a slow server is asked less.
  */
 export async function runClosedLoop(plan: {
-  readonly target: Target;
+  readonly targets: readonly Target[];
   readonly connections: number;
   readonly transactions: TransactionMix;
   readonly warmUpMs: number;
   readonly durationMs: number;
   readonly meter: Meter;
+  readonly onAnswered?: (transactionId: string) => void;
 }): Promise<Tally> {
   const beginMs = performance.now();
   const measuredFromMs = beginMs + plan.warmUpMs;

@@ -12,11 +12,13 @@ import type { PaymentRequest } from './transaction-mix.ts';
  * A lost connection is opened again after a pause, for as long as the load lasts.
  */
 export type ConnectionEvents = {
-  /** The exchange begun at `startedMs` is over; `failure` says why it went wrong, undefined that it is right. */
-  readonly onSettled: (startedMs: number, failure: Failure | undefined) => void;
+  /** An exchange is over; `failure` says why it went wrong, undefined that it is right. */
+  readonly onSettled: (exchange: Exchange, failure: Failure | undefined) => void;
   /** The connection can take a request; called after `onSettled` of the request before. */
   readonly onIdle: (connection: Connection) => void;
 };
+
+export type Exchange = { readonly transactionId: string; readonly startedMs: number };
 
 export type Target = { readonly host: string; readonly port: number };
 
@@ -28,7 +30,7 @@ export class Connection {
   readonly #target: Target;
   readonly #events: ConnectionEvents;
   #socket: Socket;
-  #inFlight: { readonly transactionId: string; readonly startedMs: number } | undefined;
+  #inFlight: Exchange | undefined;
   #received = '';
   #isOpen = false;
   #isClosed = false;
@@ -91,21 +93,21 @@ export class Connection {
       this.#lose('protocol');
       return;
     }
-    this.#settle(inFlight.startedMs, verdict === 'right' ? undefined : verdict);
+    this.#settle(inFlight, verdict === 'right' ? undefined : verdict);
     this.#events.onIdle(this);
   }
 
-  #settle(startedMs: number, failure: Failure | undefined): void {
+  #settle(exchange: Exchange, failure: Failure | undefined): void {
     this.#inFlight = undefined;
     this.#received = '';
-    this.#events.onSettled(startedMs, failure);
+    this.#events.onSettled(exchange, failure);
   }
 
   #lose(failure: Failure): void {
     this.#isOpen = false;
     this.#socket.removeAllListeners('close').destroy();
     this.#received = '';
-    if (this.#inFlight !== undefined) this.#settle(this.#inFlight.startedMs, failure);
+    if (this.#inFlight !== undefined) this.#settle(this.#inFlight, failure);
     if (this.#isClosed) return;
     this.#reconnect = setTimeout(() => {
       this.#socket = this.#connect();

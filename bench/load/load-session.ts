@@ -1,4 +1,4 @@
-import { Connection, type Target } from './connection.ts';
+import { Connection, type Exchange, type Target } from './connection.ts';
 import type { Failure } from './http-answer.ts';
 import { type Tally, TallyCounter } from './tally.ts';
 import type { TransactionMix } from './transaction-mix.ts';
@@ -11,6 +11,7 @@ const TIMEOUT_CHECK_INTERVAL_MS = 250;
 export class LoadSession implements Disposable {
   readonly #transactions: TransactionMix;
   readonly #measuredFromMs: number;
+  readonly #onAnswered: ((transactionId: string) => void) | undefined;
   readonly #connections: readonly Connection[];
   readonly #counter = new TallyCounter();
   readonly #timeoutCheck: NodeJS.Timeout;
@@ -20,21 +21,25 @@ export class LoadSession implements Disposable {
 
   /** Exchanges that begin before `measuredFromMs` are warm-up: sent and checked, not counted. */
   constructor(options: {
-    readonly target: Target;
+    /** Connections take turns at them. */
+    readonly targets: readonly Target[];
     readonly connections: number;
     readonly transactions: TransactionMix;
     readonly measuredFromMs: number;
     readonly onIdle: (connection: Connection) => void;
+    /** Told of every right answer, also of the warm-up's. */
+    readonly onAnswered?: ((transactionId: string) => void) | undefined;
   }) {
     this.#transactions = options.transactions;
     this.#measuredFromMs = options.measuredFromMs;
+    this.#onAnswered = options.onAnswered;
     const events = {
       onIdle: options.onIdle,
-      onSettled: (startedMs: number, failure: Failure | undefined) => this.#settle(startedMs, failure),
+      onSettled: (exchange: Exchange, failure: Failure | undefined) => this.#settle(exchange, failure),
     };
     this.#connections = Array.from(
       { length: options.connections },
-      () => new Connection(options.target, events),
+      (_, index) => new Connection(options.targets[index % options.targets.length]!, events),
     );
     this.#timeoutCheck = setInterval(() => this.#expire(), TIMEOUT_CHECK_INTERVAL_MS);
   }
@@ -69,8 +74,9 @@ export class LoadSession implements Disposable {
     for (const connection of this.#connections) connection.close();
   }
 
-  #settle(startedMs: number, failure: Failure | undefined): void {
+  #settle({ transactionId, startedMs }: Exchange, failure: Failure | undefined): void {
     this.#inFlight--;
+    if (failure === undefined) this.#onAnswered?.(transactionId);
     if (startedMs >= this.#measuredFromMs) {
       if (failure === undefined) this.#counter.countAnswered(performance.now() - startedMs);
       else this.#counter.countFailed(failure);

@@ -26,9 +26,9 @@ async function loadOn(context: TestContext, respond: Respond) {
   const { port } = server.address() as { readonly port: number };
   const url = new URL(`http://127.0.0.1:${port}/predict`);
   const transactions = createTransactionMix({ seed: 1, run: 'test', url });
-  const target = { host: url.hostname, port };
+  const targets = [{ host: url.hostname, port }];
   const plan = {
-    target,
+    targets,
     connections: 8,
     transactions,
     warmUpMs: 0,

@@ -1,13 +1,24 @@
-import { readProcessCpuMs } from './process-cpu.ts';
+import { readMainThreadCpuMs, readProcessCpuMs } from './process-cpu.ts';
+
+export type NamedProcess = { readonly name: string; readonly pid: number };
+
+/** CPU of all its threads, and of the one that runs JavaScript. */
+export type ProcessCpu = {
+  readonly name: string;
+  readonly cpuUs: number;
+  readonly mainThreadCpuUs: number;
+};
 
 /** Time and CPU that a load took, measured between `begin` and `end`. */
 export class Meter {
   readonly #serverPid: number | undefined;
-  #begun = { atMs: 0, generatorCpuUs: 0, serverCpuMs: 0 };
+  readonly #processes: readonly NamedProcess[];
+  #begun: Reading = { atMs: 0, generatorCpuUs: 0, serverCpuMs: 0, processes: [] };
   #ended = this.#begun;
 
-  constructor(serverPid: number | undefined) {
+  constructor(serverPid: number | undefined, processes: readonly NamedProcess[] = []) {
     this.#serverPid = serverPid;
+    this.#processes = processes;
   }
 
   begin(): void {
@@ -32,12 +43,45 @@ export class Meter {
     return (this.#ended.serverCpuMs - this.#begun.serverCpuMs) * 1_000;
   }
 
-  #read() {
+  get processes(): readonly ProcessCpu[] {
+    return this.#ended.processes.map((ended, index) => {
+      const begun = this.#begun.processes[index]!;
+      return {
+        name: ended.name,
+        cpuUs: ended.cpuUs - begun.cpuUs,
+        mainThreadCpuUs: ended.mainThreadCpuUs - begun.mainThreadCpuUs,
+      };
+    });
+  }
+
+  #read(): Reading {
     const { user, system } = process.cpuUsage();
     return {
       atMs: performance.now(),
       generatorCpuUs: user + system,
       serverCpuMs: this.#serverPid === undefined ? 0 : readProcessCpuMs(this.#serverPid),
+      processes: this.#processes.map(readProcess),
     };
+  }
+}
+
+type Reading = {
+  readonly atMs: number;
+  readonly generatorCpuUs: number;
+  readonly serverCpuMs: number;
+  readonly processes: readonly ProcessCpu[];
+};
+
+/** What has ended uses nothing any more: a load may be there to see its server killed. */
+function readProcess({ name, pid }: NamedProcess): ProcessCpu {
+  try {
+    return {
+      name,
+      cpuUs: readProcessCpuMs(pid) * 1_000,
+      mainThreadCpuUs: readMainThreadCpuMs(pid) * 1_000,
+    };
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return { name, cpuUs: Number.NaN, mainThreadCpuUs: Number.NaN };
   }
 }

@@ -14,13 +14,14 @@ import type { TransactionMix } from './transaction-mix.ts';
  * Connections take turns, the longest idle first: all stay warm and none idles into the server's timeout.
  */
 export async function runOpenLoop(plan: {
-  readonly target: Target;
+  readonly targets: readonly Target[];
   readonly connections: number;
   readonly transactions: TransactionMix;
   readonly ratePerSecond: number;
   readonly warmUpMs: number;
   readonly durationMs: number;
   readonly meter: Meter;
+  readonly onAnswered?: (transactionId: string) => void;
 }): Promise<Tally> {
   const intervalMs = 1_000 / plan.ratePerSecond;
   const warmUpCount = Math.round(plan.warmUpMs / intervalMs);

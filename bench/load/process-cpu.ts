@@ -11,6 +11,11 @@ export function readProcessCpuMs(pid: number): number {
   return parseProcessCpuMs(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
+/** The same of the process's first thread, on which Node runs JavaScript. */
+export function readMainThreadCpuMs(pid: number): number {
+  return parseProcessCpuMs(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8'));
+}
+
 /** The second field is the command's name in parentheses and may hold anything: count from its end. */
 export function parseProcessCpuMs(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,3 +1,4 @@
+import type { ProcessCpu } from './meter.ts';
 import type { Tally } from './tally.ts';
 
 /** What one load found out. CPU is per exchange that came to an end, answered or failed. */
@@ -9,6 +10,8 @@ export type LoadReport = Tally & {
   readonly generatorCpuUs: number;
   /** undefined if the server's process is not known. */
   readonly serverCpuUs: number | undefined;
+  /** Of every process that was named. */
+  readonly processes?: readonly ProcessCpu[];
 };
 
 export function formatReport(report: LoadReport): string {

@@ -60,15 +60,14 @@ export class FleetEngine implements Engine {
     const directory = resources.use(
       await openDataDirectory(settings.dataDirectory, { command: settings.command }),
     );
-    const tell = () => observer.onTroubles(troublesOf(stores, log));
+    let engine: FleetEngine | undefined;
+    const tell = () => engine && observer.onTroubles(engine.troubles);
     const log: FleetLog = resources.use(
       settings.kafka
-        ? await TopicLog.open(directory, settings.kafka, () => tell())
+        ? await TopicLog.open(directory, settings.kafka, tell)
         : await OwnLog.open(directory, observer),
     );
-    const stores: RedisStores = resources.use(
-      await RedisStores.open(settings.redis, { onHealthChange: () => setImmediate(tell) }),
-    );
+    const stores = resources.use(await RedisStores.open(settings.redis, { onHealthChange: tell }));
     const document = await log.establishControl({ ...settings, models, ...SETTINGS_AUTHOR });
     const { featureStore, decisionIndex } = stores;
     const { eventLog } = log;
@@ -85,7 +84,9 @@ export class FleetEngine implements Engine {
       onStage: observer.onStage,
     };
     const lane = new DecisionLane(context, createControl(document, models));
-    return new FleetEngine({ lane, log, stores, directory, resources: resources.move() });
+    engine = new FleetEngine({ lane, log, stores, directory, resources: resources.move() });
+    if (engine.troubles.length > 0) tell();
+    return engine;
   }
 
   get featureStore() {

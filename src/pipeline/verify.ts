@@ -4,11 +4,12 @@ import type { Decision } from '../core/decision/decision.ts';
 import { Histories } from '../core/features/histories.ts';
 import type { Control } from './control.ts';
 import { computeFeatures, decide, route, score } from './decide.ts';
-import type { LoggedEvent, LogPosition } from './event-log.ts';
+import type { LogEvent } from './event-log.ts';
 
 export type Difference = {
   readonly transactionId: string;
-  readonly position: LogPosition;
+  /** Where the decision stands in the log. */
+  readonly place: string;
   /** What differs: `features.amount`, `user_position`, `answer`, ... */
   readonly member: string;
   readonly logged: string;
@@ -22,7 +23,7 @@ export type Verification = {
   first: Difference | undefined;
 };
 
-/** Follows a log from its beginning; events must come in order. */
+/** Follows a log from its beginning; events must come in the order in which they were recorded in their histories. */
 export class Verifier {
   readonly result: Verification = { decisions: 0, labels: 0, differing: 0, first: undefined };
   readonly #histories = new Histories();
@@ -33,29 +34,33 @@ export class Verifier {
     this.#controlOf = controlOf;
   }
 
-  async verify({ event, position }: LoggedEvent): Promise<void> {
+  /** @param place where the event stands, as a person would look it up */
+  async verify(event: LogEvent, place: string): Promise<void> {
     if (event.kind === 'label') {
       this.result.labels++;
       this.#histories.recordLabel(event.label);
     }
     if (event.kind !== 'decision') return;
     this.result.decisions++;
-    const difference = await this.#compare(event.decision, position);
+    const difference = await this.#compare(event.decision, place);
     if (!difference) return;
     this.result.differing++;
     this.result.first ??= difference;
   }
 
-  async #compare(logged: Decision, position: LogPosition): Promise<Difference | undefined> {
+  async #compare(logged: Decision, place: string): Promise<Difference | undefined> {
     const control = this.#controlOf(logged.controlVersion);
     const computed = await this.#decideAgain(logged, control);
     const differing = firstDifference(logged, computed, control.document.features);
-    return differing && { transactionId: logged.transaction.transactionId, position, ...differing };
+    return differing && { transactionId: logged.transaction.transactionId, place, ...differing };
   }
 
   async #decideAgain(logged: Decision, control: Control): Promise<Decision> {
     const { transaction } = logged;
-    const histories = this.#histories.record(transaction);
+    const recorded = this.#histories.record(transaction);
+    // What was decided without its histories was decided as the first of its entities, wherever it stands in them now.
+    const isWithout = logged.degraded.includes('features');
+    const histories = isWithout ? new Histories().record(transaction) : recorded;
     const [features] = computeFeatures([transaction], [histories], control);
     const [arm] = route([transaction], control);
     // Where the arm's own model had failed, the other one's probability is the one to compare with.

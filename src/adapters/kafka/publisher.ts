@@ -106,15 +106,12 @@ export class Publisher implements AsyncDisposable {
 
   /** Connects and asks for all that a first record needs, so that it need not wait for that. False if that fails. */
   async warmUp(topics: readonly string[]): Promise<boolean> {
+    const givenUp = new AbortController();
     try {
-      const producer = this.#openProducer();
-      await within(WARM_UP_TIMEOUT_MS, async () => {
-        await producer.metadata({ topics: [...topics] });
-        await producer.connectToBrokers();
-        await producer.initIdempotentProducer({});
-      });
+      await within(WARM_UP_TIMEOUT_MS, () => this.#warmUpUntil(givenUp.signal, topics));
       return true;
     } catch {
+      givenUp.abort();
       this.#giveUpProducer();
       return false;
     }
@@ -173,6 +170,21 @@ export class Publisher implements AsyncDisposable {
       this.#head = 0;
     }
     return { records, bytes };
+  }
+
+  /** A cluster that has just started refuses for a second or two. */
+  async #warmUpUntil(givenUp: AbortSignal, topics: readonly string[]): Promise<void> {
+    while (!givenUp.aborted) {
+      try {
+        const producer = this.#openProducer();
+        await producer.metadata({ topics: [...topics] });
+        await producer.connectToBrokers();
+        await producer.initIdempotentProducer({});
+        return;
+      } catch {
+        await delay(RESEND_DELAY_MS);
+      }
+    }
   }
 
   async #sendUntil(givenUp: AbortSignal, records: readonly OutgoingRecord[]): Promise<void> {

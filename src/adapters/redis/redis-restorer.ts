@@ -1,5 +1,5 @@
 import type { Decision } from '../../core/decision/decision.ts';
-import type { IndexedDecision } from '../../pipeline/decision-index.ts';
+import type { KnownLabel } from '../../core/transaction/label.ts';
 import { encodeDecisions, encodeLabel, LOGGED } from './redis-decision-index.ts';
 import type { Command, RedisServers, Reply } from './redis-servers.ts';
 
@@ -14,11 +14,6 @@ export type RestoredHistory = {
   readonly entity: 'user' | 'terminal';
   readonly id: string;
   readonly bytes: Uint8Array;
-};
-
-export type RestoredDecision = {
-  readonly decision: Decision;
-  readonly label: IndexedDecision['label'];
 };
 
 /** Commands in one round trip: a few megabytes of histories at most. */
@@ -65,21 +60,34 @@ export class RedisRestorer {
     );
   }
 
-  /** Puts decisions that are in the log in the place of what is there. @throws StoreUnavailableError by rejection */
-  async restoreDecisions(restored: readonly RestoredDecision[]): Promise<void> {
+  /** Puts decisions that are in the log; the first of each id stays. @throws StoreUnavailableError by rejection */
+  async restoreDecisions(decisions: readonly Decision[]): Promise<void> {
     const { keyPrefix, decisionSeconds } = this.#options;
-    const expiry = ['EX', String(decisionSeconds)];
-    const values = encodeDecisions(
-      restored.map(({ decision }) => decision),
-      LOGGED,
+    const values = encodeDecisions(decisions, LOGGED);
+    await this.#run(
+      decisions.map(({ transaction }, index) => [
+        'SET',
+        `${keyPrefix}decision:${transaction.transactionId}`,
+        values[index],
+        'NX',
+        'EX',
+        String(decisionSeconds),
+      ]),
     );
-    const commands = restored.flatMap(({ decision, label }, index) => {
-      const id = decision.transaction.transactionId;
-      const puts: Command[] = [['SET', `${keyPrefix}decision:${id}`, values[index], ...expiry]];
-      if (label) puts.push(['SET', `${keyPrefix}label:${id}`, encodeLabel(label), ...expiry]);
-      return puts;
-    });
-    await this.#run(commands);
+  }
+
+  /** Puts what is known of decisions; the last of each id stays. @throws StoreUnavailableError by rejection */
+  async restoreLabels(labels: readonly KnownLabel[]): Promise<void> {
+    const { keyPrefix, decisionSeconds } = this.#options;
+    await this.#run(
+      labels.map((label) => [
+        'SET',
+        `${keyPrefix}label:${label.transactionId}`,
+        encodeLabel(label),
+        'EX',
+        String(decisionSeconds),
+      ]),
+    );
   }
 
   async #run(commands: readonly Command[]): Promise<void> {

@@ -19,7 +19,7 @@ describe('settings of Redis', () => {
       port: 6379,
       isCluster: false,
       security: { username: undefined, password: undefined, tls: undefined },
-      decisionSeconds: 7 * 86_400,
+      decisionSeconds: 45 * 86_400,
       historySeconds: 90 * 86_400,
       deadlines: { recordMs: 25, findMs: 10, claimMs: 10 },
     });

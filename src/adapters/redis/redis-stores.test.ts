@@ -46,9 +46,10 @@ async function goesOnFromRestored(open: Open): Promise<void> {
 
   const decisions = [0, 1, 2].map(decisionOf);
   const label = { isFraud: true, knownAtMs: 1_790_000_000_000 };
-  await stores.restorer.restoreDecisions(
-    decisions.map((decision, index) => ({ decision, label: index === 1 ? label : undefined })),
-  );
+  await stores.restorer.restoreDecisions(decisions);
+  await stores.restorer.restoreDecisions([{ ...decisions[0], isFraud: !decisions[0].isFraud }]);
+  const earlier = labelOf(decisions[1].transaction, { ...label, isFraud: false, knownAtMs: 1 });
+  await stores.restorer.restoreLabels([earlier, labelOf(decisions[1].transaction, label)]);
   assert.deepEqual(
     await stores.decisionIndex.find(decisions.map(({ transaction }) => transaction.transactionId)),
     decisions.map((decision, index) => ({

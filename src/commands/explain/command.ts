@@ -1,9 +1,14 @@
-import { resolve } from 'node:path';
 import { locateDataDirectory } from '../../adapters/data-directory/data-directory.ts';
 import { LmdbView } from '../../adapters/lmdb/lmdb-view.ts';
+import type { RedisSettings } from '../../adapters/redis/redis-settings.ts';
+import { RedisStores } from '../../adapters/redis/redis-stores.ts';
 import { openSegmentLogReader } from '../../adapters/segment-log/segment-log-reader.ts';
 import { ControlsOfLog } from '../../assembly/controls-of-log.ts';
-import { DEFAULT_DATA_DIRECTORY, DEFAULT_MODELS_DIRECTORY } from '../../assembly/engine-options.ts';
+import type { EngineSettings } from '../../assembly/engine.ts';
+import { ROOT } from '../../assembly/engine-options.ts';
+import { environmentWith } from '../../assembly/service-process.ts';
+import { readServiceSettings } from '../../assembly/service-settings.ts';
+import { readWholeLog } from '../../assembly/whole-log.ts';
 import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
 import type { ControlDocument } from '../../core/decision/control-document.ts';
 import { decisionReportJson } from '../../core/decision/decision-report.ts';
@@ -22,7 +27,7 @@ export const command: Command = {
   usage: 'TRANSACTION_ID [--data-dir DIR]',
   help: `
 Finds the decision in the event log and shows it with its reasons and every feature that it was made from. The service
-may be running. A running service gives the same as JSON: GET /decisions/TRANSACTION_ID.
+may be running. A running service gives the same as JSON: GET /decisions/TRANSACTION_ID. With REDIS_HOST set it asks Redis.
 
   ./fraud explain t-1`,
   options: {
@@ -45,10 +50,10 @@ async function run(arguments_: Arguments): Promise<void> {
   const [id, ...others] = arguments_.positionals;
   if (id === undefined || others.length > 0)
     throw new UsageError('name one transaction: fraud explain TRANSACTION_ID');
-  const path = resolve(arguments_.text('data-dir') ?? DEFAULT_DATA_DIRECTORY);
-  const controls = new ControlsOfLog(resolve(arguments_.text('models-dir') ?? DEFAULT_MODELS_DIRECTORY));
-  const found = isId(id) ? await findDecision(path, id as TransactionId) : undefined;
-  if (!found) throw new UnknownTransactionError(`no transaction ${id} was decided in ${path}`);
+  const { engine } = readServiceSettings(environmentWith(arguments_), ROOT, { command: 'fraud explain' });
+  const controls = new ControlsOfLog(engine.modelsDirectory);
+  const found = isId(id) ? await findDecision(engine, id as TransactionId) : undefined;
+  if (!found) throw new UnknownTransactionError(`no transaction ${id} was decided in ${placeOf(engine)}`);
   const { decision, label, document } = found;
   await controls.add(document);
   const control = controls.find(document.version);
@@ -58,8 +63,34 @@ async function run(arguments_: Arguments): Promise<void> {
   process.stdout.write(arguments_.has('json') ? `${json}\n` : inWords(found, control, reasons));
 }
 
+function placeOf({ redis, dataDirectory }: EngineSettings): string {
+  return redis ? `the services that share Redis at ${redis.host}:${redis.port}` : dataDirectory;
+}
+
+function findDecision(settings: EngineSettings, id: TransactionId): Promise<Explained | undefined> {
+  const { redis } = settings;
+  return redis ? findInRedis({ ...settings, redis }, id) : findInDataDirectory(settings.dataDirectory, id);
+}
+
+async function findInRedis(
+  { redis, ...log }: EngineSettings & { readonly redis: RedisSettings },
+  id: TransactionId,
+): Promise<Explained | undefined> {
+  await using stores = await RedisStores.open(redis);
+  const [found] = await stores.decisionIndex.find([id]);
+  if (!found) return undefined;
+  // Control documents come first in a log.
+  for await (const events of readWholeLog(log, () => {})) {
+    for (const event of events) {
+      if (event.kind === 'control' && event.control.version === found.decision.controlVersion)
+        return { ...found, document: event.control };
+    }
+  }
+  return undefined;
+}
+
 /** Asks the index, and where that is some thousand decisions behind a running service, the end of the log. */
-async function findDecision(path: string, id: TransactionId): Promise<Explained | undefined> {
+async function findInDataDirectory(path: string, id: TransactionId): Promise<Explained | undefined> {
   const directory = await locateDataDirectory(path);
   const log = openSegmentLogReader(directory.logPath);
   await using view = LmdbView.openReadOnly(directory.viewsPath, log);

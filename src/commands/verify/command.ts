@@ -1,10 +1,15 @@
-import { resolve } from 'node:path';
 import { locateDataDirectory } from '../../adapters/data-directory/data-directory.ts';
+import type { KafkaSettings } from '../../adapters/kafka/kafka-settings.ts';
 import { openSegmentLogReader } from '../../adapters/segment-log/segment-log-reader.ts';
 import { ControlsOfLog } from '../../assembly/controls-of-log.ts';
-import { DEFAULT_DATA_DIRECTORY, DEFAULT_MODELS_DIRECTORY } from '../../assembly/engine-options.ts';
+import { ROOT } from '../../assembly/engine-options.ts';
+import { environmentWith } from '../../assembly/service-process.ts';
+import { readServiceSettings } from '../../assembly/service-settings.ts';
+import { readWholeLog } from '../../assembly/whole-log.ts';
 import type { Arguments, Command } from '../../command-line/command.ts';
 import { Progress } from '../../command-line/progress.ts';
+import type { LogEvent } from '../../pipeline/event-log.ts';
+import { orderByPositions } from '../../pipeline/log-order.ts';
 import { type Verification, Verifier } from '../../pipeline/verify.ts';
 
 export const command: Command = {
@@ -14,7 +19,10 @@ export const command: Command = {
   help: `
 Reads the event log from its beginning, computes features, arm, score, outcome and answer of every decision again from
 what was known then, and compares them bit for bit with what was answered. The service may be running. Exit code 1 if
-anything differs.`,
+anything differs.
+
+With KAFKA_BOOTSTRAP_SERVERS set it reads the topics, which several processes have written: all events are held in memory and
+put in the order that their positions in the histories tell. Retention must not have taken the first of them.`,
   options: {
     'data-dir': { value: 'DIR', description: 'folder of the event log (default data)' },
     'models-dir': { value: 'DIR', description: 'folder of the model folders (default models)' },
@@ -24,29 +32,46 @@ anything differs.`,
 };
 
 async function run(arguments_: Arguments): Promise<void> {
-  const directory = await locateDataDirectory(resolve(arguments_.text('data-dir') ?? DEFAULT_DATA_DIRECTORY));
-  const log = openSegmentLogReader(directory.logPath);
-  const controls = new ControlsOfLog(resolve(arguments_.text('models-dir') ?? DEFAULT_MODELS_DIRECTORY));
+  const { engine } = readServiceSettings(environmentWith(arguments_), ROOT, { command: 'fraud verify' });
+  const controls = new ControlsOfLog(engine.modelsDirectory);
   const verifier = new Verifier((version) => controls.find(version));
+  const { kafka, dataDirectory } = engine;
+  const events = kafka ? eventsOfTopics(kafka) : eventsOfSegments(dataDirectory);
   using progress = new Progress('verify');
-  for await (const batch of log.read(0)) {
-    for (const logged of batch) {
-      if (logged.event.kind === 'control') await controls.add(logged.event.control);
-      else await verifier.verify(logged);
-    }
+  for await (const { event, place } of events) {
+    if (event.kind === 'control') await controls.add(event.control);
+    else await verifier.verify(event, place);
     progress.report(verifier.result.decisions, undefined, 'decisions');
   }
-  process.stdout.write(
-    arguments_.has('json') ? `${JSON.stringify(verifier.result)}\n` : describe(verifier.result),
+  const { result } = verifier;
+  process.stdout.write(arguments_.has('json') ? `${JSON.stringify(result)}\n` : describe(result));
+  if (result.differing > 0) process.exitCode = 1;
+}
+
+type PlacedEvent = { readonly event: LogEvent; readonly place: string };
+
+async function* eventsOfSegments(dataDirectory: string): AsyncGenerator<PlacedEvent> {
+  const { logPath } = await locateDataDirectory(dataDirectory);
+  for await (const batch of openSegmentLogReader(logPath).read(0)) {
+    for (const { event, position } of batch) yield { event, place: `log position ${position}` };
+  }
+}
+
+async function* eventsOfTopics(kafka: KafkaSettings): AsyncGenerator<PlacedEvent> {
+  const all: LogEvent[] = [];
+  using progress = new Progress('verify: reading the topics');
+  const log = readWholeLog({ kafka, dataDirectory: '' }, (done, total) =>
+    progress.report(done, total, 'events'),
   );
-  if (verifier.result.differing > 0) process.exitCode = 1;
+  for await (const events of log) for (const event of events) all.push(event);
+  for (const event of orderByPositions(all)) yield { event, place: 'topic predictions' };
 }
 
 function describe({ decisions, labels, differing, first }: Verification): string {
   const counts = `${decisions} decisions and ${labels} labels read, ${differing} decisions differ\n`;
   if (!first) return counts;
-  const { transactionId, position, member, logged, computed } = first;
-  return `${counts}first: ${transactionId} at log position ${position}: ${member}
+  const { transactionId, place, member, logged, computed } = first;
+  return `${counts}first: ${transactionId} at ${place}: ${member}
   logged   ${logged}
   computed ${computed}
 `;
