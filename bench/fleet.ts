@@ -61,6 +61,10 @@ const WARM_UP_SECONDS = 5;
 const CLOSED_CONNECTIONS = 64;
 const OPEN_CONNECTIONS = 256;
 const SEED = 1;
+const HEAD = [
+  ...['', 'answered/s', 'p50 ms', 'p99 ms', 'failed', 'dropped'],
+  ...['main', 'threads', 'Redis', 'broker', 'generator', 'features ms'],
+];
 
 type Fleet = { readonly servers: FleetServers; readonly services: readonly ServerProcess[] };
 type Load = { readonly seconds: number; readonly ratePerSecond: number | undefined };
@@ -158,11 +162,6 @@ function format(conditions: Conditions, serves: number, parts: readonly Part[]):
   const loadNow = `load average at the end ${readConditions(tmpdir()).loadAverage1Min.toFixed(2)}`;
   return `${formatConditions(conditions)}${serves} x fraud serve, CPU in µs a decision; ${loadNow}\n${lines.join('\n')}\n`;
 }
-
-const HEAD = [
-  ...['', 'answered/s', 'p50 ms', 'p99 ms', 'failed', 'dropped'],
-  ...['main', 'threads', 'Redis', 'broker', 'generator', 'features ms'],
-];
 
 function padCell(cell: string): string {
   return cell.padStart(12);

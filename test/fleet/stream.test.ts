@@ -100,7 +100,7 @@ test('reading everything again changes no history and no decision', async (t) =>
     assert.equal(await metricOf(stream, 'fraud_labels_total'), labelled.length);
   });
   const histories = await historiesIn(fleet.redis);
-  const reports = await reportsOf(serve, messages).catch((e) => {throw new Error(stream.log()+serve.log(), {cause:e})});
+  const reports = await reportsOf(serve, messages);
   const decisions = await decisionsInLog(fleet.settings);
   assert.equal(decisions.size, TRANSACTIONS);
 
@@ -171,7 +171,7 @@ function messagesOf(name: string, count: number): Message[] {
 
 async function reportsOf({ url }: Service, messages: readonly Message[]): Promise<string[]> {
   using client = new HttpClient(url);
-  return Promise.all(
+  return await Promise.all(
     messages.map(async ({ transaction_id: id }) => (await client.get(`/decisions/${id}`)).text),
   );
 }
