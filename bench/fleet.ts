@@ -6,7 +6,7 @@ import { median } from './load/comparison.ts';
 import { type Conditions, formatConditions, readConditions } from './load/conditions.ts';
 import { type FleetServers, startFleetServers } from './load/fleet-servers.ts';
 import { runGenerator } from './load/generator-process.ts';
-import { quantileOf, scrapeHistogram, since } from './load/metric-histogram.ts';
+import { quantileOf, scrapeHistogram, scrapeTotal, since } from './load/metric-histogram.ts';
 import { parseNumberOption } from './load/number-option.ts';
 import type { LoadReport } from './load/report.ts';
 import type { ServerProcess } from './load/server-process.ts';
@@ -63,7 +63,7 @@ const OPEN_CONNECTIONS = 256;
 const SEED = 1;
 const HEAD = [
   ...['', 'answered/s', 'p50 ms', 'p99 ms', 'failed', 'dropped'],
-  ...['main', 'threads', 'Redis', 'broker', 'generator', 'features ms'],
+  ...['main', 'threads', 'Redis', 'broker', 'generator', 'features ms', 'degraded %'],
 ];
 
 type Fleet = { readonly servers: FleetServers; readonly services: readonly ServerProcess[] };
@@ -102,30 +102,41 @@ async function measureFleet(): Promise<void> {
 async function measurePart(name: string, fleet: Fleet): Promise<Part> {
   switch (name) {
     case 'closed': {
-      const reports: LoadReport[] = [];
       const load = { seconds: number('closed-seconds', 0.1), ratePerSecond: undefined };
-      for (let runs = number('closed-runs', 1); runs > 0; runs--) reports.push(await run(fleet, load));
-      return { name: 'closed loop', reports };
+      return measureLoads('closed loop', fleet, Array(number('closed-runs', 1)).fill(load));
     }
     case 'open': {
       const load = { seconds: number('seconds', 0.1), ratePerSecond: number('rate', 1) };
-      return { name: `open loop at ${load.ratePerSecond}/s`, reports: [await run(fleet, load)] };
+      return measureLoads(`open loop at ${load.ratePerSecond}/s`, fleet, [load]);
     }
-    case 'features':
-      return measureFeatures(fleet);
+    case 'features': {
+      const load = { seconds: number('feature-seconds', 0.1), ratePerSecond: number('feature-rate', 1) };
+      return measureLoads(`features at ${load.ratePerSecond}/s`, fleet, [load]);
+    }
     default:
       throw new Error(`--parts must be some of closed,open,features; '${name}' is none`);
   }
 }
 
-async function measureFeatures(fleet: Fleet): Promise<Part> {
-  const load = { seconds: number('feature-seconds', 0.1), ratePerSecond: number('feature-rate', 1) };
-  const urls = fleet.services.map(({ url }) => url);
-  const before = await scrapeHistogram('feature_retrieval_latency_seconds', urls);
-  const report = await run(fleet, load);
-  const after = await scrapeHistogram('feature_retrieval_latency_seconds', urls);
-  const featureMsP99 = quantileOf(0.99, since(before, after)) * 1_000;
-  return { name: `features at ${load.ratePerSecond}/s`, reports: [report], featureMsP99 };
+async function measureLoads(name: string, fleet: Fleet, loads: readonly Load[]): Promise<Part> {
+  const before = await scrape(fleet);
+  const reports: LoadReport[] = [];
+  for (const load of loads) reports.push(await run(fleet, load));
+  const after = await scrape(fleet);
+  return {
+    ...{ name, reports },
+    degradedShare: (after.degraded - before.degraded) / (after.decided - before.decided),
+    featureMsP99: quantileOf(0.99, since(before.featureSeconds, after.featureSeconds)) * 1_000,
+  };
+}
+
+async function scrape({ services }: Fleet) {
+  const urls = services.map(({ url }) => url);
+  return {
+    decided: await scrapeTotal('predictions_total', urls),
+    degraded: await scrapeTotal('fraud_degraded_total', urls),
+    featureSeconds: await scrapeHistogram('feature_retrieval_latency_seconds', urls),
+  };
 }
 
 function run({ servers, services }: Fleet, load: Load): Promise<LoadReport> {
@@ -139,7 +150,7 @@ function run({ servers, services }: Fleet, load: Load): Promise<LoadReport> {
 }
 
 function format(conditions: Conditions, serves: number, parts: readonly Part[]): string {
-  const rows = parts.map(({ name, reports, featureMsP99 }) => {
+  const rows = parts.map(({ name, reports, degradedShare, featureMsP99 }) => {
     const middle = (figure: (report: LoadReport) => number) => median(reports.map(figure));
     const cpu = (process: string) => middle((report) => sumOf(report, process, 'cpuUs'));
     const mainThread = middle((report) => sumOf(report, 'service', 'mainThreadCpuUs'));
@@ -155,7 +166,8 @@ function format(conditions: Conditions, serves: number, parts: readonly Part[]):
       cpu('Redis').toFixed(0),
       cpu('broker').toFixed(0),
       middle(({ generatorCpuUs }) => generatorCpuUs).toFixed(0),
-      featureMsP99 === undefined ? '' : featureMsP99.toFixed(2),
+      featureMsP99.toFixed(2),
+      (degradedShare * 100).toFixed(1),
     ];
   });
   const lines = [HEAD, ...rows].map(([name, ...cells]) => name!.padEnd(24) + cells.map(padCell).join(''));

@@ -2,13 +2,18 @@
 export type Buckets = ReadonlyMap<number, number>;
 
 export async function scrapeHistogram(name: string, urls: readonly string[]): Promise<Buckets> {
-  const pages = await Promise.all(urls.map(async (url) => (await fetch(new URL('/metrics', url))).text()));
   const counts = new Map<number, number>();
-  for (const [, edge, count] of pages.join('\n').matchAll(bucketLines(name))) {
+  for (const [, edge, count] of (await metricsOf(urls)).matchAll(bucketLines(name))) {
     const upTo = edge === '+Inf' ? Number.POSITIVE_INFINITY : Number(edge);
     counts.set(upTo, (counts.get(upTo) ?? 0) + Number(count));
   }
   return counts;
+}
+
+/** The sum of a counter over its labels and over processes. */
+export async function scrapeTotal(name: string, urls: readonly string[]): Promise<number> {
+  const lines = (await metricsOf(urls)).matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'gm'));
+  return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 export function since(before: Buckets, after: Buckets): Buckets {
@@ -29,6 +34,11 @@ export function quantileOf(quantile: number, buckets: Buckets): number {
     [low, below] = [edge, count];
   }
   return Number.NaN;
+}
+
+async function metricsOf(urls: readonly string[]): Promise<string> {
+  const pages = await Promise.all(urls.map(async (url) => (await fetch(new URL('/metrics', url))).text()));
+  return pages.join('\n');
 }
 
 function bucketLines(name: string): RegExp {
