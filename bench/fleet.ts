@@ -71,7 +71,9 @@ type Load = { readonly seconds: number; readonly ratePerSecond: number | undefin
 type Part = {
   readonly name: string;
   readonly reports: readonly LoadReport[];
-  readonly featureMsP99?: number;
+  /** Of the decisions, made without a stage: a server did not answer within its deadline. */
+  readonly degradedShare: number;
+  readonly featureMsP99: number;
 };
 
 if (options.help) process.stdout.write(USAGE);

@@ -9,14 +9,14 @@ import { parseArgs } from 'node:util';
 import type { KafkaSettings } from '../src/adapters/kafka/kafka-settings.ts';
 import { partitionHash } from '../src/adapters/kafka/partition.ts';
 import { Publisher } from '../src/adapters/kafka/publisher.ts';
-import { readLog } from '../src/adapters/kafka/read-log.ts';
 import { formatConditions, readConditions } from './load/conditions.ts';
 import { startFleetServers } from './load/fleet-servers.ts';
 import { Meter, type ProcessCpu } from './load/meter.ts';
+import { scrapeTotal } from './load/metric-histogram.ts';
 import { parseNumberOption } from './load/number-option.ts';
 import { findFreePort } from './load/server-process.ts';
 import { PROJECT_DIRECTORY, parseServiceCommand } from './load/service-command.ts';
-import { TopicCounter } from './load/topic-counter.ts';
+import { TopicReader } from './load/topic-reader.ts';
 import { createTransactionMix } from './load/transaction-mix.ts';
 
 const DEFAULT_STREAM = 'node_modules/.bin/node src/main.ts stream --port {port} --data-dir {data-dir}';
@@ -60,6 +60,8 @@ type Result = {
   readonly processes: readonly ProcessCpu[];
   readonly undecided: number;
   readonly decidedTwice: number;
+  /** Made without a stage: a server did not answer within its deadline. */
+  readonly degraded: number;
 };
 
 if (options.help) process.stdout.write(USAGE);
@@ -87,7 +89,10 @@ async function main(): Promise<void> {
     cpuUs: cpuUs / measured,
     mainThreadCpuUs: mainThreadCpuUs / measured,
   }));
+  const urls = streams.map(({ port }) => `http://127.0.0.1:${port}`);
+  const degraded = await scrapeTotal('fraud_degraded_total', urls);
   const result = {
+    degraded,
     measured,
     seconds,
     perSecond: measured / seconds,
@@ -167,7 +172,7 @@ async function startStream(
 
 /** What is decided before all processes have partitions is not measured. */
 async function measure(kafka: KafkaSettings, count: number, streams: readonly Stream[], meter: Meter) {
-  await using decisions = new TopicCounter(kafka, 'predictions');
+  await using decisions = new TopicReader(kafka, 'predictions');
   const isBegun = async (decided: number) =>
     decided > 0 && (await Promise.all(streams.map(hasPartitions))).every((has) => has);
   const before = await until(decisions, streams, isBegun);
@@ -178,7 +183,7 @@ async function measure(kafka: KafkaSettings, count: number, streams: readonly St
 }
 
 async function until(
-  decisions: TopicCounter,
+  decisions: TopicReader,
   streams: readonly Stream[],
   isReached: (decided: number) => Promise<boolean>,
 ): Promise<number> {
@@ -202,16 +207,9 @@ async function hasPartitions({ port }: Stream): Promise<boolean> {
 }
 
 async function check(kafka: KafkaSettings, count: number) {
-  const ids = new Set<string>();
-  let decidedTwice = 0;
-  for await (const events of readLog(kafka, { topics: ['predictions'] })) {
-    for (const event of events) {
-      if (event.kind !== 'decision') continue;
-      const { transactionId } = event.decision.transaction;
-      if (ids.has(transactionId)) decidedTwice++;
-      ids.add(transactionId);
-    }
-  }
+  await using decisions = new TopicReader(kafka, 'predictions');
+  const ids = await decisions.transactionIds();
+  const decidedTwice = [...ids.values()].filter((times) => times > 1).length;
   return { undecided: count - ids.size, decidedTwice };
 }
 
@@ -225,6 +223,6 @@ function format(result: Result, streams: number): string {
   return (
     `${streams} x fraud stream: ${result.perSecond.toFixed(0)} payments/s over ${result.seconds.toFixed(1)} s ` +
     `(${result.measured} of them)\nCPU a payment: ${figures.join(', ')}\n` +
-    `without a decision ${result.undecided}, with two ${result.decidedTwice}\n`
+    `without a decision ${result.undecided}, with two ${result.decidedTwice}; stages done without ${result.degraded}\n`
   );
 }

@@ -14,7 +14,6 @@ import { DecisionLane } from '../pipeline/decision-lane.ts';
 import type { Model } from '../pipeline/model.ts';
 import { catchUp } from '../pipeline/view.ts';
 import { type Engine, type EngineObserver, type EngineSettings, now, SETTINGS_AUTHOR } from './engine.ts';
-import { openForwarding } from './forwarding.ts';
 
 type Parts = {
   readonly lane: DecisionLane;
@@ -52,7 +51,11 @@ export class EmbeddedEngine implements Engine {
     );
     const eventLog = resources.use(await openSegmentLog(directory.logPath));
     if (eventLog.recovery.tornBytes > 0) observer.onTornTail(eventLog.recovery.tornBytes);
-    if (settings.kafka) resources.use(await openForwarding(eventLog, directory.path, settings.kafka));
+    if (settings.kafka) {
+      // Loaded only here: a service that has no Kafka should not wait for its client.
+      const { openForwarding } = await import('./forwarding.ts');
+      resources.use(await openForwarding(eventLog, directory.path, settings.kafka));
+    }
     const view = resources.use(await LmdbView.open(directory.viewsPath, eventLog));
     if (view.position > eventLog.durableEnd) {
       observer.onViewsAhead();

@@ -1,22 +1,12 @@
-/**
- * Everything that decides in one process, put together after the environment's word:
- *
- *                          no Kafka                              Kafka
- *   no Redis    embedded log, embedded views      the same, and the log is forwarded to the topics
- *   Redis       embedded log, shared views        the topics are the log (with a local spool), shared views
- */
-import { join } from 'node:path';
+/** What decides in one process, whatever it is put together of; open-engine.ts does that. */
 import type { KafkaSettings } from '../adapters/kafka/kafka-settings.ts';
-import { loadModel } from '../adapters/model-folder/load-model.ts';
 import type { RedisSettings } from '../adapters/redis/redis-settings.ts';
 import type { ControlDocument } from '../core/decision/control-document.ts';
 import type { Arm, Stage } from '../core/decision/decision.ts';
-import { FEATURE_NAMES } from '../core/features/catalogue.ts';
 import type { DecisionIndex } from '../pipeline/decision-index.ts';
 import type { DecisionLane } from '../pipeline/decision-lane.ts';
 import type { LogPosition } from '../pipeline/event-log.ts';
 import type { FeatureStore } from '../pipeline/feature-store.ts';
-import type { Model } from '../pipeline/model.ts';
 
 export type EngineSettings = {
   readonly dataDirectory: string;
@@ -61,17 +51,6 @@ export type EngineObserver = {
   readonly onRepaired: (decisions: number) => void;
 };
 
-/** Models are checked first: a service that cannot score must not touch the log. */
-export async function openEngine(settings: EngineSettings, observer: EngineObserver): Promise<Engine> {
-  const models = await loadArms(settings);
-  if (settings.redis) {
-    const { FleetEngine } = await import('./fleet-engine.ts');
-    return FleetEngine.open({ ...settings, redis: settings.redis }, models, observer);
-  }
-  const { EmbeddedEngine } = await import('./embedded-engine.ts');
-  return EmbeddedEngine.open(settings, models, observer);
-}
-
 /** Milliseconds since 1970 with fractions, by a clock that never runs backwards. */
 export function now(): number {
   return performance.timeOrigin + performance.now();
@@ -79,8 +58,3 @@ export function now(): number {
 
 /** Of the control documents that a process makes from its settings. */
 export const SETTINGS_AUTHOR = { author: 'environment', reason: 'started with these settings' };
-
-async function loadArms({ modelsDirectory, modelVersions }: EngineSettings): Promise<Record<Arm, Model>> {
-  const load = (version: string) => loadModel(join(modelsDirectory, version), FEATURE_NAMES);
-  return { A: await load(modelVersions.A), B: await load(modelVersions.B) };
-}

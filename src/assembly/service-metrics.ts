@@ -73,6 +73,7 @@ export class ServiceMetrics {
   );
   readonly #refusals = this.#counter('fraud_refusals_total', 'Requests refused, by status.', ['status']);
   readonly #labels = this.#counter('fraud_labels_total', 'Labels recorded, by verdict.', ['verdict']);
+  readonly #byStage = new Map<Stage, ReturnType<ServiceMetrics['bindStage']>>();
   readonly #byModel = new Map<string, ReturnType<ServiceMetrics['bind']>>();
 
   constructor(engine: Pick<Engine, 'lane' | 'logBytes' | 'troubles'>) {
@@ -95,7 +96,7 @@ export class ServiceMetrics {
   }
 
   stage(stage: Stage, milliseconds: number): void {
-    this.#stages.observe({ stage }, milliseconds / 1000);
+    this.#stageOf(stage).observe(milliseconds / 1000);
     if (stage === 'features') this.#featureRetrieval.observe(milliseconds / 1000);
   }
 
@@ -152,6 +153,16 @@ export class ServiceMetrics {
       legitimate: labels('legitimate'),
       latency: this.#latency.labels({ model_version: modelVersion }),
     };
+  }
+
+  bindStage(stage: Stage) {
+    return this.#stages.labels({ stage });
+  }
+
+  #stageOf(stage: Stage): ReturnType<ServiceMetrics['bindStage']> {
+    const bound = this.#byStage.get(stage) ?? this.bindStage(stage);
+    this.#byStage.set(stage, bound);
+    return bound;
   }
 
   /** Since when a server is away; 0 while it is there. */

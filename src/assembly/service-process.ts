@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import pino, { type Logger } from 'pino';
 import { type Arguments, type Options, UsageError } from '../command-line/command.ts';
 import { formatTimestamp } from '../core/transaction/timestamp.ts';
-import { type Engine, type EngineObserver, openEngine } from './engine.ts';
+import type { Engine, EngineObserver } from './engine.ts';
+import { openEngine } from './open-engine.ts';
 import { ServiceMetrics } from './service-metrics.ts';
 import { type ServiceSettings, VARIABLES } from './service-settings.ts';
 

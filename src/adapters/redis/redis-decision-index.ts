@@ -44,16 +44,14 @@ export class RedisDecisionIndex implements DecisionIndex {
     this.#expiry = ['EX', String(options.decisionSeconds)];
   }
 
+  /** Nearly all ids that are asked for are new, and what is new has no label: these are asked for in a second round trip. */
   async find(ids: readonly TransactionId[]): Promise<readonly (IndexedDecision | undefined)[]> {
     if (ids.length === 0) return [];
-    const commands = new Array<Command>(2 * ids.length);
-    for (let index = 0; index < ids.length; index++) {
-      commands[2 * index] = ['GET', this.#decisionKey(ids[index])];
-      commands[2 * index + 1] = ['GET', this.#labelKey(ids[index])];
-    }
-    const { findMs } = this.#options;
-    const replies = await this.#servers.run(commands, { deadlineMs: findMs, isWrite: false });
-    return ids.map((_id, index) => indexedOf(replies[2 * index], replies[2 * index + 1]));
+    const decisions = await this.#get(ids.map((id) => this.#decisionKey(id)));
+    const known = ids.filter((_id, index) => decisions[index] !== null);
+    const labels = known.length === 0 ? [] : await this.#get(known.map((id) => this.#labelKey(id)));
+    let next = 0;
+    return decisions.map((decision) => (decision === null ? undefined : indexedOf(decision, labels[next++])));
   }
 
   async claim(decisions: readonly Decision[]): Promise<readonly Decision[]> {
@@ -104,6 +102,11 @@ export class RedisDecisionIndex implements DecisionIndex {
     await this.#servers.run(commands, { deadlineMs: this.#options.labelMs, isWrite: true });
   }
 
+  #get(keys: readonly string[]): Promise<readonly Reply[]> {
+    const commands = keys.map((key): Command => ['GET', key]);
+    return this.#servers.run(commands, { deadlineMs: this.#options.findMs, isWrite: false });
+  }
+
   #decisionKey(id: TransactionId): string {
     return `${this.#options.keyPrefix}decision:${id}`;
   }
@@ -132,8 +135,7 @@ export function encodeLabel({ isFraud, knownAtMs }: Label): Buffer {
   return value;
 }
 
-function indexedOf(decision: Reply, label: Reply): IndexedDecision | undefined {
-  if (decision === null) return undefined;
+function indexedOf(decision: Reply, label: Reply): IndexedDecision {
   return { ...decodeDecision(decision), label: label === null ? undefined : decodeLabel(label) };
 }
 

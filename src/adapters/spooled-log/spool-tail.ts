@@ -1,6 +1,6 @@
 import type { LogPosition } from '../../pipeline/event-log.ts';
+import type { Entry } from './entry.ts';
 import type { Spool } from './spool.ts';
-import type { Entry } from './spooled-event-log.ts';
 
 /** What may be handed over at once: little enough for the primary to acknowledge within its deadline. */
 const TAIL_BYTES_MAX = 512 * 1024;

@@ -17,6 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Appended, EventLog, LogEvent, LogPosition } from '../../pipeline/event-log.ts';
 import { LogUnavailableError } from '../../pipeline/event-log.ts';
 import { DeadlineWatch } from './deadline-watch.ts';
+import type { Entry } from './entry.ts';
 import { Spool } from './spool.ts';
 import { SpoolTail } from './spool-tail.ts';
 
@@ -45,18 +46,6 @@ export type SpooledEventLogOptions = {
   readonly segmentBytes?: number;
   /** Told at each change between the primary and the spool. */
   readonly onChange?: (state: SpoolState) => void;
-};
-
-/** The events of one call, on their way. */
-export type Entry = PromiseWithResolvers<void> & {
-  readonly events: readonly LogEvent[];
-  /** When the primary got them. */
-  sentAtMs: number;
-  /** What became of them in the primary; never rejects. */
-  outcome: Promise<boolean>;
-  isAcknowledged: boolean;
-  /** Where they end in the spool, if they are there. */
-  spooledUntil: LogPosition | undefined;
 };
 
 /** Opens the spool; what a process before us has left there is forwarded from now on. Throws as `openSegmentLog`. */

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTableWriter } from '../../adapters/duckdb/table-writer.ts';
-import { openEngine } from '../../assembly/engine.ts';
 import { ENGINE_OPTIONS, engineSettings, quietObserver } from '../../assembly/engine-options.ts';
+import { openEngine } from '../../assembly/open-engine.ts';
 import {
   labelDelayMs,
   openRecordedInput,
