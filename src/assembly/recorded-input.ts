@@ -49,6 +49,9 @@ export function labelDelayMs(arguments_: Arguments): number {
   return Number(match[1]) * unitMs;
 }
 
+/** Labels that have been taken and are still held. */
+const TAKEN_MAX = 1_024;
+
 export type PendingFraud = {
   readonly transaction: Transaction;
   readonly knownAtMs: number;
@@ -72,12 +75,17 @@ export class PendingLabels {
     this.#pending.push({ transaction, ordinal, knownAtMs: transaction.timestampMs + this.#delayMs });
   }
 
+  hasKnown(timeMs: number): boolean {
+    const fraud = this.#pending[this.#next];
+    return fraud !== undefined && fraud.knownAtMs <= timeMs;
+  }
+
   /** The next label that is known at this time; undefined if there is none. */
   takeKnown(timeMs: number): PendingFraud | undefined {
-    const fraud = this.#pending[this.#next];
-    if (!fraud || fraud.knownAtMs > timeMs) return undefined;
-    if (++this.#next === this.#pending.length) {
-      this.#pending = [];
+    if (!this.hasKnown(timeMs)) return undefined;
+    const fraud = this.#pending[this.#next++];
+    if (this.#next >= TAKEN_MAX) {
+      this.#pending = this.#pending.slice(this.#next);
       this.#next = 0;
     }
     return fraud;

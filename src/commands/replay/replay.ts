@@ -78,7 +78,7 @@ class Feed {
   async take(batch: RecordedBatch): Promise<void> {
     for (let index = 0; index < batch.transactions.length; index++) {
       const transaction = batch.transactions[index];
-      await this.#learnUntil(transaction.timestampMs);
+      if (this.#pending.hasKnown(transaction.timestampMs)) await this.#learnUntil(transaction.timestampMs);
       this.#pending.add(batch, index, this.#taken++);
       this.#chunk.push(transaction);
       const label = batch.labels?.[index];
