@@ -9,6 +9,7 @@ import { parseNumberOption } from './load/number-option.ts';
 import type { LoadReport } from './load/report.ts';
 import { findFreePort, ServerProcess } from './load/server-process.ts';
 import { DEFAULT_SERVICE, PROJECT_DIRECTORY, parseServiceCommand } from './load/service-command.ts';
+import { formatStageCosts, scrapeStageCosts } from './load/stage-costs.ts';
 
 const USAGE = `Usage: node bench/http.ts [--open RATE] [options]
 
@@ -80,10 +81,11 @@ async function compareWithBareServer(): Promise<void> {
   }
 
   const comparison = compare(alternations);
+  const stages = await scrapeStageCosts(service.url);
   process.stdout.write(
     options.json
-      ? `${JSON.stringify({ conditions, load, comparison, alternations })}\n`
-      : `${formatConditions(conditions)}${loadTitle(load, count)}${formatComparison(comparison)}`,
+      ? `${JSON.stringify({ conditions, load, comparison, stages, alternations })}\n`
+      : `${formatConditions(conditions)}${loadTitle(load, count)}${formatComparison(comparison)}${formatStageCosts(stages)}`,
   );
   const { service: ours } = comparison;
   if (ours.failed > 0 || ours.dropped > 0) process.exitCode = 1;

@@ -49,6 +49,14 @@ export class ServerProcess implements AsyncDisposable {
     this.startedInMs = startedInMs;
   }
 
+  /** Ends it and all it has started as a crash would. */
+  async kill(): Promise<void> {
+    if (hasEnded(this.#child)) return;
+    const exited = once(this.#child, 'exit');
+    signalGroup(this.#child, 'SIGKILL');
+    await exited;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await stop(this.#child);
   }

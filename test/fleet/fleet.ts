@@ -76,18 +76,28 @@ export type RawRecord = {
 };
 
 /** Resolves when all of them are in the topic, in their order for each key. */
-export async function sendRecords(
+export function sendRecords(
   settings: KafkaSettings,
   topic: SourceTopic,
   records: readonly RawRecord[],
 ): Promise<void> {
+  return sendRecordsTo(settings, topic, records, ({ key }) => partitionHash(key));
+}
+
+/** The same to partitions of the caller's choice. */
+export async function sendRecordsTo(
+  settings: KafkaSettings,
+  topic: SourceTopic,
+  records: readonly RawRecord[],
+  partitionOf: (record: RawRecord) => number,
+): Promise<void> {
   await using publisher = new Publisher(settings, 'fraud-test');
   await publisher.publish(
-    records.map(({ key, value }) => ({
+    records.map((record) => ({
       topic: settings.topicPrefix + topic,
-      key: Buffer.from(key),
-      value: value === undefined ? undefined : Buffer.from(value),
-      partition: partitionHash(key),
+      key: Buffer.from(record.key),
+      value: record.value === undefined ? undefined : Buffer.from(record.value),
+      partition: partitionOf(record),
     })),
   );
 }

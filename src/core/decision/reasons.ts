@@ -25,20 +25,31 @@ export function strongestReasons(
   usual: readonly number[],
   contributions: Float64Array,
 ): Reason[] {
-  const reasons = names.map((feature, index) => ({
+  return strongestIndices(names, contributions).map((index) => ({
     // A model card has the shortest decimal of a median, which is a float32 as the values are.
-    code: reasonCode(feature, values[index], Math.fround(usual[index])),
-    feature,
+    code: reasonCode(names[index], values[index], Math.fround(usual[index])),
+    feature: names[index],
     value: values[index],
     usual: usual[index],
     contribution: contributions[index],
   }));
-  return reasons
-    .filter(({ contribution }) => contribution > 0)
-    .sort(
-      (one, other) => other.contribution - one.contribution || one.feature.localeCompare(other.feature, 'en'),
-    )
-    .slice(0, MAX_REASONS);
+}
+
+/** In one pass, because this runs for every payment that is reviewed or declined. Of one strength they come by name. */
+function strongestIndices(names: readonly string[], contributions: Float64Array): number[] {
+  const strongest: number[] = [];
+  const isStronger = (one: number, other: number) =>
+    contributions[one] > contributions[other] ||
+    (contributions[one] === contributions[other] && names[one] < names[other]);
+  for (let index = 0; index < names.length; index++) {
+    if (!(contributions[index] > 0)) continue;
+    let place = strongest.length;
+    while (place > 0 && isStronger(index, strongest[place - 1])) place--;
+    if (place === MAX_REASONS) continue;
+    strongest.splice(place, 0, index);
+    if (strongest.length > MAX_REASONS) strongest.pop();
+  }
+  return strongest;
 }
 
 /** The reason in words: "amount: 412, usually 53.20". */

@@ -11,7 +11,7 @@ import { decisionsInLog, eventually, openFleet, PATIENT, startProcess } from '..
 import { assertSameAsUnbroken, Load } from '../load.ts';
 import { SlowProxy } from '../slow-proxy.ts';
 
-const KILLS = 8;
+const KILLS = 6;
 const SERVES = 2;
 const LIFE_MS = 700;
 
@@ -60,7 +60,7 @@ test(`${KILLS} kills of ${SERVES} serves under load: nothing acknowledged is los
   const start = (index: number) =>
     startProcess(t, fleet, 'serve', { dataDirectory: directories[index] });
   const services = await Promise.all(directories.map((_, index) => start(index)));
-  const load = new Load({ name: 'serve-killed', services, isRetrying: true });
+  const load = new Load({ name: 'serve-killed', services, isRetrying: true, pauseMs: 15 });
   for (let kill = 0; kill < KILLS; kill++) {
     const index = kill % SERVES;
     await delay(LIFE_MS * (0.5 + Math.random()));
