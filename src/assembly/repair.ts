@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { answerJson } from '../core/decision/answer.ts';
 import type { Decision } from '../core/decision/decision.ts';
 import type { DecisionIndex } from '../pipeline/decision-index.ts';
 import type { EventLog, Placement } from '../pipeline/event-log.ts';
@@ -62,7 +63,12 @@ export class Repair implements Disposable {
       ];
     });
     await eventLog.append(placements.map((placement) => ({ kind: 'placement', placement }))).durable;
-    await decisionIndex.claim(decisions);
-    decisionIndex.confirm(decisions);
+    const standing = await decisionIndex.claim(decisions);
+    decisionIndex.confirm(decisions.filter((decision, index) => isSame(decision, standing[index])));
   }
+}
+
+/** Another process may have decided the same transaction, and its decision stands. */
+function isSame(decision: Decision, standing: Decision): boolean {
+  return answerJson(decision) === answerJson(standing);
 }

@@ -5,16 +5,16 @@
 
 import type { Arm, Decision, Stage } from '../core/decision/decision.ts';
 import { decideOutcome } from '../core/decision/policy.ts';
-import { type Reason, strongestReasons } from '../core/decision/reasons.ts';
 import { assignArm } from '../core/experiment/assignment.ts';
 import type { HistoryViews } from '../core/features/feature-vector.ts';
 import { Histories } from '../core/features/histories.ts';
 import type { Transaction } from '../core/transaction/transaction.ts';
-import { type ArmModel, type Control, inputRow } from './control.ts';
+import type { Control } from './control.ts';
 import type { DecisionIndex } from './decision-index.ts';
 import type { Appended, EventLog } from './event-log.ts';
 import type { FeatureStore } from './feature-store.ts';
-import { ScoringFailedError, StoreUnavailableError } from './pipeline-errors.ts';
+import { StoreUnavailableError } from './pipeline-errors.ts';
+import { findReasons, type Score, score } from './score.ts';
 
 /** A transaction on its way, with what the stages have found out about it. */
 export type Arrival = {
@@ -61,9 +61,11 @@ export async function decideBatch(
     features: isWithout,
     publish: context.eventLog.isSpooling,
   });
+  const reasonCodes = findReasons(vectors, scores, control);
   const decided = arrivals.map((arrival, index) => {
     const { fraudProbability, scoredBy } = scores[index];
-    const found = { features: vectors[index], arm: arms[index], fraudProbability, scoredBy, without };
+    const scored = { features: vectors[index], arm: arms[index], fraudProbability, scoredBy };
+    const found = { ...scored, reasonCodes: reasonCodes[index], without };
     return decide(arrival, histories[index], found, control, decidedAtMs);
   });
   timed('decide');
@@ -131,34 +133,10 @@ export function route(transactions: readonly Transaction[], control: Control): A
   return transactions.map(({ userId }) => assignArm(salt, userId, arms.A.percent));
 }
 
-export type Score = {
-  readonly fraudProbability: number;
-  /** The arm whose model gave the probability: the transaction's own unless that one failed. */
-  readonly scoredBy: Arm;
-};
-
-/** The probability of fraud of each transaction, by the model of its arm. */
-export async function score(
-  vectors: readonly Float32Array[],
-  arms: readonly Arm[],
-  control: Control,
-): Promise<Score[]> {
-  const scores = new Array<Score>(vectors.length);
-  for (const arm of ['A', 'B'] as const) {
-    const rows = vectors.filter((_vector, index) => arms[index] === arm);
-    if (rows.length === 0) continue;
-    const { probabilities, scoredBy } = await scoreByEither(rows, arm, control);
-    let row = 0;
-    for (let index = 0; index < scores.length; index++) {
-      if (arms[index] === arm) scores[index] = { fraudProbability: probabilities[row++], scoredBy };
-    }
-  }
-  return scores;
-}
-
 type Found = Score & {
   readonly features: Float32Array;
   readonly arm: Arm;
+  readonly reasonCodes: readonly string[];
   /** Stages that had to be done without, besides scoring by the arm's own model. */
   readonly without: readonly Stage[];
 };
@@ -171,10 +149,9 @@ export function decide(
   control: Control,
   decidedAtMs: number,
 ): Decision {
-  const { features, arm, fraudProbability, scoredBy, without } = found;
+  const { features, arm, fraudProbability, scoredBy, reasonCodes, without } = found;
   const isPlaced = !without.includes('features');
   const { thresholds, modelVersion } = control.document.arms[scoredBy];
-  const outcome = decideOutcome(fraudProbability, thresholds);
   return {
     transaction: arrival.transaction,
     userPosition: isPlaced ? histories.user.position : undefined,
@@ -186,49 +163,12 @@ export function decide(
     modelVersion,
     fraudProbability,
     isFraud: fraudProbability >= thresholds.fraud,
-    outcome,
-    reasonCodes:
-      outcome === 'approve' ? [] : explainScore(features, control.arms[scoredBy]).map(({ code }) => code),
+    outcome: decideOutcome(fraudProbability, thresholds),
+    reasonCodes,
     degraded: scoredBy === arm ? without : [...without, 'score'],
     decidedAtMs: Math.floor(decidedAtMs),
     latencyMs: Math.round((decidedAtMs - arrival.arrivedAtMs) * 1000) / 1000,
   };
-}
-
-/** Why the model scored a feature vector as it did: its strongest reasons. */
-export function explainScore(features: Float32Array, arm: ArmModel): Reason[] {
-  const { model } = arm;
-  if (!model.attribute) return [];
-  const row = new Float32Array(arm.inputs.length);
-  inputRow(arm, features, row, 0);
-  return strongestReasons(model.features, row, model.usual, model.attribute(row));
-}
-
-async function scoreByEither(rows: readonly Float32Array[], arm: Arm, control: Control) {
-  try {
-    return { probabilities: await scoreByArm(rows, control.arms[arm]), scoredBy: arm };
-  } catch {
-    const other = arm === 'A' ? 'B' : 'A';
-    try {
-      return { probabilities: await scoreByArm(rows, control.arms[other]), scoredBy: other } as const;
-    } catch (cause) {
-      throw new ScoringFailedError('neither arm’s model could score', { cause });
-    }
-  }
-}
-
-/** @throws what the model throws, or an error if it gives anything but a number for each row */
-async function scoreByArm(rows: readonly Float32Array[], arm: ArmModel): Promise<Float32Array> {
-  const width = arm.inputs.length;
-  const inputs = new Float32Array(rows.length * width);
-  for (let row = 0; row < rows.length; row++) inputRow(arm, rows[row], inputs, row * width);
-  const probabilities = await arm.model.score(inputs, rows.length);
-  for (let row = 0; row < rows.length; row++) {
-    if (!Number.isFinite(probabilities[row])) {
-      throw new Error(`model ${arm.model.version} gave ${probabilities[row]} for a probability`);
-    }
-  }
-  return probabilities;
 }
 
 /** Each call reports the time since the one before. */

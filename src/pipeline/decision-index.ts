@@ -22,7 +22,10 @@ export interface DecisionIndex {
    * @returns the decision that stands under each id now, in the order given
    */
   claim(decisions: readonly Decision[]): Promise<readonly Decision[]>;
-  /** Takes note that claimed decisions are durable in the log. Failing to is harmless: they may be logged once more. */
+  /**
+   * Takes note that decisions are durable in the log, of those that stand under their ids: others would take their place.
+   * Failing to is harmless: they may be logged once more.
+   */
   confirm(decisions: readonly Decision[]): void;
   /** Takes labels that are durable in the log. */
   addLabels(labels: readonly KnownLabel[]): Promise<void>;

@@ -19,6 +19,8 @@ import { type Arrival, type DecideContext, decideBatch } from './decide.ts';
 import type { DecisionIndex, IndexedDecision } from './decision-index.ts';
 import type { Appended, EventLog, LogEvent } from './event-log.ts';
 import { StoreUnavailableError } from './pipeline-errors.ts';
+import { RecentDecisions } from './recent-decisions.ts';
+import { isUnclaimed } from './unrecorded.ts';
 import { joinLabels, type Learned, type OnItsWay, toVerdict, type Verdict } from './verdict.ts';
 import type { LogView } from './view.ts';
 import { type DecideJob, type LearnJob, WaitingLine } from './waiting-line.ts';
@@ -56,6 +58,8 @@ export class DecisionLane {
   #running: Promise<void> | undefined;
   /** Decisions that the log has and has not yet made durable. */
   readonly #onTheirWay = new Map<TransactionId, OnItsWay>();
+  /** Durable decisions that the index could not be told of. */
+  readonly #unclaimed = new RecentDecisions();
   /** The view holds what the log does not: it was lost, or never appended. It starts over before the next batch. */
   #viewIsAhead = false;
   /** Of the newest append; durability comes in the log's order, so everything before it is durable then too. */
@@ -167,7 +171,7 @@ export class DecisionLane {
       if (seen.has(ids[index])) continue;
       seen.add(ids[index]);
       const found = indexed?.[index];
-      const existing = onTheirWay[index]?.decision ?? found?.decision;
+      const existing = onTheirWay[index]?.decision ?? found?.decision ?? this.#unclaimed.find(ids[index]);
       if (!existing) fresh.push(arrivals[index]);
       else decisionById.set(ids[index], existing);
       if (found && !found.isLogged && !onTheirWay[index]) unlogged.push(found.decision);
@@ -199,7 +203,13 @@ export class DecisionLane {
     const forget = () => {
       for (const { transaction } of decisions) this.#onTheirWay.delete(transaction.transactionId);
     };
-    appended.durable.then(() => this.#context.decisionIndex.confirm(decisions)).then(forget, forget);
+    appended.durable.then(() => this.#tellIndex(decisions)).then(forget, forget);
+  }
+
+  /** What was not claimed must not take the place of what stands in the index. */
+  #tellIndex(decisions: readonly Decision[]): void {
+    this.#context.decisionIndex.confirm(decisions.filter((decision) => !isUnclaimed(decision)));
+    this.#unclaimed.add(decisions.filter(isUnclaimed));
   }
 
   #decideContext(isBlind: boolean): DecideContext {

@@ -14,6 +14,6 @@ export type Model = {
    * models may take their time.
    */
   readonly score: (rows: Float32Array, count: number) => Float32Array | Promise<Float32Array>;
-  /** How far each feature moved the score of one row; undefined where the model cannot say. */
-  readonly attribute: ((row: Float32Array) => Float64Array) | undefined;
+  /** How far each feature moved the score of each row, in the rows' shape; undefined where the model cannot say. */
+  readonly attribute: ((rows: Float32Array, count: number) => Float64Array) | undefined;
 };

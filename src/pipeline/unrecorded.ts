@@ -4,3 +4,8 @@ import type { Decision } from '../core/decision/decision.ts';
 export function isUnrecorded({ degraded }: Decision): boolean {
   return degraded.includes('features') || degraded.includes('ingest');
 }
+
+/** True of a decision that was put under its id in no index: another may stand there, or none. */
+export function isUnclaimed({ degraded }: Decision): boolean {
+  return degraded.includes('ingest');
+}

@@ -3,8 +3,9 @@ import { answerJson } from '../core/decision/answer.ts';
 import type { Decision } from '../core/decision/decision.ts';
 import { Histories } from '../core/features/histories.ts';
 import type { Control } from './control.ts';
-import { computeFeatures, decide, route, score } from './decide.ts';
+import { computeFeatures, decide, route } from './decide.ts';
 import type { LogEvent } from './event-log.ts';
+import { findReasons, score } from './score.ts';
 
 export type Difference = {
   readonly transactionId: string;
@@ -66,11 +67,18 @@ export class Verifier {
     // Where the arm's own model had failed, the other one's probability is the one to compare with.
     const wasOther = logged.degraded.includes('score');
     const [scored] = await score([features], [wasOther ? (arm === 'A' ? 'B' : 'A') : arm], control);
+    const [reasonCodes] = findReasons([features], [scored], control);
     const arrivedAtMs = logged.decidedAtMs - logged.latencyMs;
     const computed = decide(
       { transaction, arrivedAtMs },
       histories,
-      { features, arm, ...scored, without: logged.degraded.filter((stage) => stage !== 'score') },
+      {
+        features,
+        arm,
+        ...scored,
+        reasonCodes,
+        without: logged.degraded.filter((stage) => stage !== 'score'),
+      },
       control,
       logged.decidedAtMs,
     );

@@ -41,7 +41,7 @@ describe('a model folder', () => {
     const model = await loadModel(FOREST, (await cardOf(FOREST)).features);
     const { rows, count } = await readParity(FOREST);
     assert.ok(model.score(rows, count) instanceof Float32Array);
-    const contributions = model.attribute!(rows.subarray(0, 6));
+    const contributions = model.attribute!(rows.subarray(0, 6), 1);
     assert.equal(contributions.length, 6);
     assert.ok(contributions.some((contribution) => contribution !== 0));
   });

@@ -74,7 +74,7 @@ async function createScoring(onnx: Uint8Array): Promise<Scoring> {
     return {
       featureCount: ensemble.featureCount,
       score: (rows, count) => scoreEnsemble(ensemble, rows, count),
-      attribute: (row) => attribution.attribute(row),
+      attribute: (rows, count) => attribution.attribute(rows, count),
     };
   } catch (error) {
     if (!(error instanceof UnsupportedModelError)) throw error;

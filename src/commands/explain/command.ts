@@ -18,8 +18,8 @@ import { isId, type TransactionId } from '../../core/transaction/ids.ts';
 import { formatTimestamp } from '../../core/transaction/timestamp.ts';
 import { UNITS_PER_MAJOR } from '../../core/transaction/transaction.ts';
 import type { Control } from '../../pipeline/control.ts';
-import { explainScore } from '../../pipeline/decide.ts';
 import type { IndexedDecision } from '../../pipeline/decision-index.ts';
+import { explainScores } from '../../pipeline/score.ts';
 
 export const command: Command = {
   name: 'explain',
@@ -58,7 +58,7 @@ async function run(arguments_: Arguments): Promise<void> {
   await controls.add(document);
   const control = controls.find(document.version);
   const arm = Object.values(control.arms).find(({ model }) => model.version === decision.modelVersion)!;
-  const reasons = explainScore(decision.features, arm);
+  const [reasons] = explainScores([decision.features], arm);
   const json = decisionReportJson(decision, control.document, reasons, label);
   process.stdout.write(arguments_.has('json') ? `${json}\n` : inWords(found, control, reasons));
 }

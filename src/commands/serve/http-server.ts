@@ -15,7 +15,7 @@ import { parseLabel, parseTransaction } from '../../core/transaction/parse-trans
 import { parseStrictJson } from '../../core/transaction/strict-json.ts';
 import { formatTimestamp } from '../../core/transaction/timestamp.ts';
 import type { Arrival } from '../../pipeline/decide.ts';
-import { explainScore } from '../../pipeline/decide.ts';
+import { explainScores } from '../../pipeline/score.ts';
 import type { Learned, Verdict } from '../../pipeline/verdict.ts';
 import { describeDoors, ROUTE_SCHEMAS } from './openapi.ts';
 import { CONFLICT, type Problem, problem, RETRY_AFTER_SECONDS, RequestError, toProblem } from './problem.ts';
@@ -213,7 +213,7 @@ async function showDecision(
   const arm = Object.values(engine.lane.control.arms).find(
     ({ model }) => model.version === decision.modelVersion,
   );
-  const reasons = arm ? explainScore(decision.features, arm) : [];
+  const [reasons] = arm ? explainScores([decision.features], arm) : [[]];
   return sendJson(reply, decisionReportJson(decision, control, reasons, label));
 }
 

@@ -22,7 +22,7 @@ describe('contributions', () => {
       const ensemble = readTreeEnsemble(onnx);
       const attribution = new EnsembleAttribution(ensemble);
       for (const row of rowsLike(dirname(file))) {
-        const contributions = attribution.attribute(row);
+        const contributions = attribution.attribute(row, 1);
         assertAddsUp(naive, row, attribution.expected, contributions);
         assertClose(contributions, naive.attribute(row).contributions);
         const sum = total(contributions) + attribution.expected;
@@ -42,7 +42,7 @@ describe('contributions', () => {
       const onnx = ensembleOnnx(said, FEATURE_COUNT);
       const naive = new NaiveEnsemble(onnx);
       const attribution = new EnsembleAttribution(readTreeEnsemble(onnx));
-      const contributions = attribution.attribute(row);
+      const contributions = attribution.attribute(row, 1);
       assertAddsUp(naive, row, attribution.expected, contributions, LARGEST_WEIGHT);
       assertClose(contributions, naive.attribute(row).contributions, LARGEST_WEIGHT);
     });
@@ -59,16 +59,16 @@ describe('contributions', () => {
     test(`of a single split move the score ${what}`, () => {
       const attribution = new EnsembleAttribution(readTreeEnsemble(ensembleOnnx(said)));
       assert.equal(attribution.expected, expected);
-      assert.deepEqual(attribution.attribute(Float32Array.of(11, 5)), Float64Array.of(moved, 0));
+      assert.deepEqual(attribution.attribute(Float32Array.of(11, 5), 1), Float64Array.of(moved, 0));
     });
   }
 
   test('go to the feature itself where the scorer asks for it negated', () => {
     const said = { nodes_featureids: [1, 0, 0], nodes_missing_value_tracks_true: [1, 0, 0] };
     const attribution = new EnsembleAttribution(readTreeEnsemble(ensembleOnnx(said)));
-    assert.deepEqual(attribution.attribute(Float32Array.of(0, Number.NaN)), Float64Array.of(0, -0.25));
-    assert.deepEqual(attribution.attribute(Float32Array.of(0, 10)), Float64Array.of(0, -0.25));
-    assert.deepEqual(attribution.attribute(Float32Array.of(0, 11)), Float64Array.of(0, 0.25));
+    assert.deepEqual(attribution.attribute(Float32Array.of(0, Number.NaN), 1), Float64Array.of(0, -0.25));
+    assert.deepEqual(attribution.attribute(Float32Array.of(0, 10), 1), Float64Array.of(0, -0.25));
+    assert.deepEqual(attribution.attribute(Float32Array.of(0, 11), 1), Float64Array.of(0, 0.25));
   });
 });
 

@@ -11,14 +11,13 @@
  *   features  which feature, features that stand on the path more than once joined
  *   amounts   how far
  */
-import { LeafFinder } from './find-leaves.ts';
-import { isLeaf, NODE_WORDS, type TreeEnsemble } from './tree-ensemble.ts';
+import { findLeaves, spreadRows } from './find-leaves.ts';
+import { isLeaf, NODE_WORDS, TREES_AT_ONCE, type TreeEnsemble } from './tree-ensemble.ts';
 
 export class EnsembleAttribution {
   /** What the score is before anything is known of the row: base and roots' means, before the logistic function. */
   readonly expected: number;
   readonly #ensemble: TreeEnsemble;
-  readonly #finder: LeafFinder;
   readonly #paths: Paths;
 
   constructor(ensemble: TreeEnsemble) {
@@ -26,22 +25,35 @@ export class EnsembleAttribution {
     const roots = ensemble.roots.subarray(0, ensemble.treeCount);
     this.expected = roots.reduce((sum, root) => sum + means[root / NODE_WORDS], ensemble.base);
     this.#ensemble = ensemble;
-    this.#finder = new LeafFinder(ensemble);
     this.#paths = leafPaths(ensemble, means);
   }
 
-  /** Contributions by feature, in the unit of the leaves' weights. @param row NaN where a value is missing */
-  attribute(row: Float32Array): Float64Array {
-    const { featureCount, treeCount } = this.#ensemble;
-    const { starts, features, amounts } = this.#paths;
-    const { leaves } = this.#finder;
-    const sums = new Float64Array(featureCount);
-    this.#finder.find(row, 0);
-    for (let tree = 0; tree < treeCount; tree++) {
-      const leaf = leaves[tree] / NODE_WORDS;
-      for (let at = starts[leaf]; at < starts[leaf + 1]; at++) sums[features[at]] += amounts[at];
+  /**
+   * Contributions by feature, in the unit of the leaves' weights, of `count` rows that lie one after the other, in the same
+   * shape. @param rows NaN where a value is missing
+   */
+  attribute(rows: Float32Array, count: number): Float64Array {
+    const { depths, featureCount, treeCount } = this.#ensemble;
+    const inputs = spreadRows(this.#ensemble, rows, count);
+    const sums = new Float64Array(count * featureCount);
+    for (let group = 0; group < depths.length; group++) {
+      const trees = Math.min(TREES_AT_ONCE, treeCount - TREES_AT_ONCE * group);
+      findLeaves(this.#ensemble, group, inputs, (row, a, b, c, d) => {
+        const at = row * featureCount;
+        this.#addPath(a, sums, at);
+        if (trees > 1) this.#addPath(b, sums, at);
+        if (trees > 2) this.#addPath(c, sums, at);
+        if (trees > 3) this.#addPath(d, sums, at);
+      });
     }
     return sums;
+  }
+
+  #addPath(leaf: number, sums: Float64Array, at: number): void {
+    const { starts, features, amounts } = this.#paths;
+    const node = leaf / NODE_WORDS;
+    const end = starts[node + 1];
+    for (let index = starts[node]; index < end; index++) sums[at + features[index]] += amounts[index];
   }
 }
 

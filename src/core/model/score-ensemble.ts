@@ -3,28 +3,31 @@
  * the base, then the logistic function in float32.
  */
 import { exp32 } from './exp32.ts';
-import { LeafFinder } from './find-leaves.ts';
-import type { TreeEnsemble } from './tree-ensemble.ts';
+import { findLeaves, spreadRows } from './find-leaves.ts';
+import { TREES_AT_ONCE, type TreeEnsemble } from './tree-ensemble.ts';
 
 const { fround } = Math;
 
 /** Probabilities of fraud, float32, of `count` rows of features that lie one after the other; NaN is a missing value. */
 export function scoreEnsemble(ensemble: TreeEnsemble, rows: Float32Array, count: number): Float32Array {
-  const { featureCount, isLogistic } = ensemble;
-  const finder = new LeafFinder(ensemble);
-  const probabilities = new Float32Array(count);
-  for (let index = 0; index < count; index++) {
-    finder.find(rows, index * featureCount);
-    const sum = sumLeaves(ensemble, finder.leaves);
-    probabilities[index] = isLogistic ? logistic(sum) : sum;
+  const { floats, depths, treeCount, base, isLogistic } = ensemble;
+  const inputs = spreadRows(ensemble, rows, count);
+  const sums = new Float32Array(count);
+  for (let group = 0; group < depths.length; group++) {
+    const trees = Math.min(TREES_AT_ONCE, treeCount - TREES_AT_ONCE * group);
+    findLeaves(ensemble, group, inputs, (row, a, b, c, d) => {
+      let sum = fround(sums[row] + floats[a + 3]);
+      if (trees > 1) sum = fround(sum + floats[b + 3]);
+      if (trees > 2) sum = fround(sum + floats[c + 3]);
+      if (trees > 3) sum = fround(sum + floats[d + 3]);
+      sums[row] = sum;
+    });
   }
-  return probabilities;
-}
-
-function sumLeaves({ floats, treeCount, base }: TreeEnsemble, leaves: Int32Array): number {
-  let sum = 0;
-  for (let tree = 0; tree < treeCount; tree++) sum = fround(sum + floats[leaves[tree] + 3]);
-  return fround(sum + base);
+  for (let row = 0; row < count; row++) {
+    const sum = fround(sums[row] + base);
+    sums[row] = isLogistic ? logistic(sum) : sum;
+  }
+  return sums;
 }
 
 /** As ONNX Runtime's ComputeLogistic. */

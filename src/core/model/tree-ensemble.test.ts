@@ -437,7 +437,7 @@ function assertRefusedOrWhole(onnx: Uint8Array): void {
     for (const value of [0, 1e6, -1e6, Number.NaN]) {
       const row = new Float32Array(ensemble.featureCount).fill(value);
       assert.equal(scoreEnsemble(ensemble, row, 1).length, 1);
-      assert.ok(attribution.attribute(row).every(Number.isFinite), 'contributions are numbers');
+      assert.ok(attribution.attribute(row, 1).every(Number.isFinite), 'contributions are numbers');
     }
   } catch (error) {
     if (!(error instanceof MalformedModelError || error instanceof UnsupportedModelError)) throw error;
