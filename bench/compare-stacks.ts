@@ -8,7 +8,7 @@ import { formatConditions, readConditions } from './load/conditions.ts';
 import { type FleetServers, startFleetServers } from './load/fleet-servers.ts';
 import { runGenerator } from './load/generator-process.ts';
 import { parseNumberOption } from './load/number-option.ts';
-import { familyOf, prepareStackPython, startPythonStack } from './load/python-stack.ts';
+import { prepareStackPython, startPythonStack } from './load/python-stack.ts';
 import type { LoadReport } from './load/report.ts';
 import type { ServerProcess } from './load/server-process.ts';
 import { DEFAULT_SERVICE } from './load/service-command.ts';
@@ -63,7 +63,8 @@ const SEED = 1;
 
 type Stack = {
   readonly name: string;
-  readonly server: ServerProcess;
+  /** Its workers. */
+  readonly servers: readonly ServerProcess[];
   /** Undefined where nothing of the dead process is left to go on from. */
   readonly restart: (() => Promise<ServerProcess>) | undefined;
 };
@@ -118,30 +119,30 @@ async function startStack(name: string, context: Context, resources: AsyncDispos
       const plan = { count: 1, command: options.service, folder, environment };
       return (await startServices(plan, resources))[0]!;
     };
-    return { name, server: await start(), restart: start };
+    return { name, servers: [await start()], restart: start };
   }
   const [kind, workers] = name.split('-');
   if (kind !== 'source' && kind !== 'tuned') {
     throw new Error(`--stacks must be ours, source-N or tuned-N; '${name}' is none`);
   }
-  const server = await startPythonStack({
-    ...{ kind, environment },
-    python: await prepareStackPython(),
-    workers: parseNumberOption('stacks', workers ?? '1', 1),
-    topic: 'predictions',
-    logFile: join(folder, `${name}.log`),
-  });
-  return { name, server: resources.use(server), restart: undefined };
+  const python = await prepareStackPython();
+  const workerServers: ServerProcess[] = [];
+  for (let number = parseNumberOption('stacks', workers ?? '1', 1); number > 0; number--) {
+    const logFile = join(folder, `${name}-${number}.log`);
+    const worker = await startPythonStack({ python, kind, topic: 'predictions', environment, logFile });
+    workerServers.push(resources.use(worker));
+  }
+  return { name, servers: workerServers, restart: undefined };
 }
 
 type Load = { readonly seconds: number; readonly ratePerSecond?: number; readonly answeredFile?: string };
 
-function run({ server }: Stack, { servers }: Context, load: Load): Promise<LoadReport> {
+function run(stack: Stack, { servers }: Context, load: Load): Promise<LoadReport> {
   const { ratePerSecond } = load;
   return runGenerator({
     ...load,
-    ...{ url: server.url, ratePerSecond, seed: SEED },
-    processes: [...familyOf(server.pid).map((pid) => ({ name: 'service', pid })), ...servers.processes],
+    ...{ url: stack.servers.map(({ url }) => url), ratePerSecond, seed: SEED },
+    processes: [...stack.servers.map(({ pid }) => ({ name: 'service', pid })), ...servers.processes],
     connections: ratePerSecond === undefined ? CLOSED_CONNECTIONS : OPEN_CONNECTIONS,
   });
 }
@@ -164,7 +165,7 @@ async function killUnderLoad(stack: Stack, context: Context): Promise<Loss> {
   const answeredFile = join(context.folder, `${stack.name}.answered`);
   const load = run(stack, context, { seconds: seconds + 1, answeredFile });
   await delay(LEAD_MS + seconds * 1_000);
-  await stack.server.kill();
+  await Promise.all(stack.servers.map((server) => server.kill()));
   await load;
   const again = await stack.restart?.();
   if (again) await untilSpoolIsEmpty(again);

@@ -7,7 +7,7 @@ import type { Decision } from '../../src/core/decision/decision.ts';
 import { type HttpAnswer, HttpClient } from '../http-client.ts';
 import { later, transactionMessage } from '../http-messages.ts';
 import { type Service, startService, temporaryDirectory } from '../start-service.ts';
-import { askAll, type Fleet, type Message, PATIENT, startProcess } from './fleet.ts';
+import { askAll, type Fleet, type Message, startProcess } from './fleet.ts';
 
 const CALLERS = 4;
 const USERS_EACH = 5;
@@ -17,9 +17,12 @@ const PAUSE_MS = 4;
 const RETRY_MS = 20;
 /** A request that nobody answers for so many tries is a failure of the test. */
 const TRIES_MAX = 1_500;
-/** Far behind everything that a load sends: it sees all of it. */
-const LAST_SECONDS = 500_000;
+/** Eight days behind everything that a load sends: it sees all of it, delayed features too. */
+const LAST_SECONDS = 740_000;
 const BATCH = 500;
+const PATIENT_STORE = { STORE_DEADLINE_MS: '10000' };
+/** Some of the newest answers. */
+const REPEATED = 20;
 
 export type LoadOptions = {
   /** Ids begin with it, so that loads on one Redis keep apart. */
@@ -29,6 +32,12 @@ export type LoadOptions = {
   readonly pauseMs?: number;
   /** Broken connections are part of the test: the request goes to another service. */
   readonly isRetrying?: boolean;
+};
+
+export type LabelMessage = {
+  readonly transaction_id: string;
+  readonly is_fraud: boolean;
+  readonly known_at: string;
 };
 
 /** What was answered from one moment to another. */
@@ -88,6 +97,18 @@ export class Load {
   get unrecorded(): number {
     const isUnrecorded = (answer: string) => /"degraded":\[[^\]]*"(features|ingest)"/.test(answer);
     return [...this.answers.values()].filter(isUnrecorded).length;
+  }
+
+  /** Whoever asks again is given the same bytes; of what was decided without the index, while that is away. */
+  async assertRepeatedWithoutIndex({ url }: Pick<Service, 'url'>): Promise<void> {
+    const decided = this.messages.filter(({ transaction_id: id }) =>
+      this.answers.get(id)?.includes('"ingest"'),
+    );
+    const newest = decided.slice(-REPEATED);
+    assert.ok(newest.length > 0, 'nothing was decided without the index');
+    using client = new HttpClient(url, 1);
+    const expected = newest.map(({ transaction_id: id }) => this.answers.get(id));
+    assert.deepEqual(await askAll(client, newest), expected);
   }
 
   /** What was acknowledged is what is in effect. */
@@ -172,11 +193,12 @@ export function medianOf(values: readonly number[]): number {
 /** One more transaction of every user meets the same histories as in a service that nothing ever happened to. */
 export async function assertSameAsUnbroken(
   test: TestContext,
-  fleet: Fleet,
+  fleet: Pick<Fleet, 'environment'>,
   messages: readonly Message[],
+  labels: readonly LabelMessage[] = [],
 ): Promise<void> {
   const [one, unbroken] = await Promise.all([
-    startProcess(test, fleet, 'serve', { environment: PATIENT }),
+    startProcess(test, fleet, 'serve', { environment: PATIENT_STORE }),
     startService(test, { dataDirectory: await temporaryDirectory(test) }),
   ]);
   using ours = new HttpClient(one.url);
@@ -184,6 +206,7 @@ export async function assertSameAsUnbroken(
   const inOrder = messages.toSorted((one, other) => one.timestamp.localeCompare(other.timestamp));
   for (let from = 0; from < inOrder.length; from += BATCH)
     await askAll(theirs, inOrder.slice(from, from + BATCH));
+  if (labels.length > 0) assert.equal((await theirs.post('/labels', { labels })).status, 200);
   const lasts = [...Map.groupBy(inOrder, ({ user_id }) => user_id)].map(([user_id, [{ terminal_id }]]) =>
     transactionMessage(`last-${user_id}`, { user_id, terminal_id, timestamp: later(LAST_SECONDS) }),
   );

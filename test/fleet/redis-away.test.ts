@@ -11,13 +11,25 @@ import {
 } from '../../src/adapters/local-servers/servers.fixture.ts';
 import { HttpClient } from '../http-client.ts';
 import { runVerbIn, temporaryDirectory } from '../start-service.ts';
-import { assertAlive, decisionsInLog, eventually, type Fleet, historiesIn, metricOf, openFleet, startProcess } from './fleet.ts';
+import {
+  askAll,
+  assertAlive,
+  decisionsInLog,
+  eventually,
+  type Fleet,
+  historiesIn,
+  metricOf,
+  openFleet,
+  startProcess,
+} from './fleet.ts';
 import { assertSameAsUnbroken, Load, medianOf } from './load.ts';
 
 const DEADLINE_MS = 50;
 /** What a busy machine adds to a deadline. */
 const SLACK_MS = 100;
 const ANSWERS = 250;
+/** Asked again while Redis is away. */
+const OLD = 30;
 
 type Failure = {
   readonly is: string;
@@ -48,6 +60,9 @@ test('while Redis is away answers keep coming, and what was decided is in the hi
   const serve = await startProcess(t, fleet, 'serve', { dataDirectory });
   const load = new Load({ name: 'redis', services: [serve] });
   await load.until(load.begin(), ANSWERS);
+  const old = load.messages.slice(0, OLD);
+  const oldAnswers = old.map(({ transaction_id: id }) => load.answers.get(id));
+  using client = new HttpClient(serve.url);
 
   for (const failure of FAILURES) {
     await t.test(failure.is, async () => {
@@ -56,6 +71,8 @@ test('while Redis is away answers keep coming, and what was decided is in the hi
       await load.until(phase, phase.latenciesMs.length + ANSWERS);
       await assertAlive(serve);
       await assertNamed(serve.url);
+      await load.assertRepeatedWithoutIndex(serve);
+      await askAll(client, old); // nobody can know that they were decided
       assert.ok((await metricOf(serve, 'fraud_degraded_total', 'stage="features"')) > 0);
       assert.deepEqual(phase.refusals, []);
       const without = phase.degraded.filter((stages) => stages.includes('features')).length;
@@ -67,7 +84,10 @@ test('while Redis is away answers keep coming, and what was decided is in the hi
       await eventually(async () => {
         const mended = load.begin();
         await load.until(mended, 20);
-        assert.ok(mended.degraded.some((stages) => stages.length === 0), 'none is decided with everything');
+        assert.ok(
+          mended.degraded.some((stages) => stages.length === 0),
+          'none is decided with everything',
+        );
         assert.equal(await metricOf(serve, 'fraud_server_away_seconds', 'redis'), 0);
       });
     });
@@ -77,6 +97,7 @@ test('while Redis is away answers keep coming, and what was decided is in the hi
   await eventually(async () =>
     assert.ok((await metricOf(serve, 'fraud_repaired_total')) >= load.unrecorded, `of ${load.unrecorded}`),
   );
+  assert.deepEqual(await askAll(client, old), oldAnswers, 'what was decided before stands');
   load.assertInEffect(await decisionsInLog(fleet.settings));
   await assertSameAsUnbroken(t, fleet, load.messages);
 

@@ -16,6 +16,7 @@ import {
   decisionsInLog,
   type Environment,
   eventually,
+  type Fleet,
   type FleetPlaces,
   type Message,
   metricOf,
@@ -23,12 +24,7 @@ import {
   PATIENT,
   sendRecordsTo,
 } from './fleet.ts';
-
-export type LabelMessage = {
-  readonly transaction_id: string;
-  readonly is_fraud: boolean;
-  readonly known_at: string;
-};
+import type { LabelMessage } from './load.ts';
 
 /** Transactions, and then what became known before the next ones happened. */
 export type Step = { readonly transactions: readonly Message[]; readonly labels: readonly LabelMessage[] };
@@ -77,18 +73,24 @@ export async function decideBy(
   const fleet = await openFleet(servers, PATIENT);
   const isOfWay = (name: string) =>
     (way.redis && /^(REDIS|STORE)_/.test(name)) || (way.kafka && /^(KAFKA|SPOOL)_/.test(name));
-  const environment = Object.fromEntries(
-    Object.entries(fleet.environment).filter(([name]) => isOfWay(name)),
-  );
+  const environment = Object.fromEntries(Object.entries(fleet.environment).filter(([name]) => isOfWay(name)));
   const service = await start(way.verb, environment, dataDirectory);
   if (way.verb === 'serve') await feedByHttp(service, steps);
   else await feedByTopics(service, steps, fleet.settings);
+  const count = steps.reduce((sum, { transactions }) => sum + transactions.length, 0);
+  const inTopics = way.kafka ? await eventually(() => allInTopics(fleet, count)) : undefined;
   assert.equal((await service.stop()).code, 0, service.log());
   const isLogInKafka = way.redis && way.kafka;
-  const decisions = isLogInKafka ? await decisionsInLog(fleet.settings) : await decisionsIn(dataDirectory);
-  if (way.kafka && !isLogInKafka)
-    assertForwarded(decisions, await decisionsInLog(fleet.settings));
+  const decisions = isLogInKafka ? inTopics! : await decisionsIn(dataDirectory);
+  if (inTopics && !isLogInKafka) assertForwarded(decisions, inTopics);
   return new Map([...decisions].map(([id, [first]]) => [id, withoutTimes(first)]));
+}
+
+/** An embedded log is forwarded a moment behind the answers. */
+async function allInTopics({ settings }: Fleet, count: number) {
+  const decisions = await decisionsInLog(settings);
+  assert.equal(decisions.size, count);
+  return decisions;
 }
 
 async function feedByHttp({ url }: Service, steps: readonly Step[]): Promise<void> {
@@ -135,7 +137,8 @@ async function decisionsIn(dataDirectory: string): Promise<ReadonlyMap<string, r
   const decisions = new Map<string, Decision[]>();
   for await (const batch of log.read(0)) {
     for (const { event } of batch) {
-      if (event.kind === 'decision') decisions.set(event.decision.transaction.transactionId, [event.decision]);
+      if (event.kind === 'decision')
+        decisions.set(event.decision.transaction.transactionId, [event.decision]);
     }
   }
   return decisions;
@@ -145,7 +148,6 @@ function assertForwarded(
   decisions: ReadonlyMap<string, readonly Decision[]>,
   forwarded: ReadonlyMap<string, readonly Decision[]>,
 ): void {
-  assert.equal(forwarded.size, decisions.size);
   for (const [id, [decision]] of decisions) assert.deepEqual(forwarded.get(id)?.[0], decision);
 }
 

@@ -36,7 +36,11 @@ test('what cannot be read goes to the dead letters with its reason, and the stre
   const text = JSON.stringify({ ...good, transaction_id: 'letters-bad' });
   const bad: readonly (RawRecord & { readonly reason: RegExp })[] = [
     { key: USER, value: `${SECRET} is no JSON`, reason: /JSON/ },
-    { key: USER, value: text.replace('{', `{"user_id":"${USER}",`), reason: /user_id must be there only once/ },
+    {
+      key: USER,
+      value: text.replace('{', `{"user_id":"${USER}",`),
+      reason: /user_id must be there only once/,
+    },
     { key: USER, value: text.replace('{', `{"pin":"${SECRET}",`), reason: /pin/ },
     { key: USER, value: `${text.slice(0, -1)}${' '.repeat(70_000)}}`, reason: /at most 65536 bytes/ },
     { key: USER, value: Buffer.concat([Buffer.from(text), Buffer.from([0xff])]), reason: /UTF-8/ },

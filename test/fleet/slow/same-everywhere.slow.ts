@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { startKafka, startRedis } from '../../../src/adapters/local-servers/servers.fixture.ts';
 import { runVerb, startService, temporaryDirectory } from '../../start-service.ts';
 import type { Message } from '../fleet.ts';
-import { decideBy, type LabelMessage, type Step, WAYS } from '../same.ts';
+import type { LabelMessage } from '../load.ts';
+import { decideBy, type Step, WAYS } from '../same.ts';
 
 const SIMULATE = ['simulate', '--users', '45', '--terminals', '25', '--days', '27', '--seed', '5'];
 const DAY_MS = 86_400_000;
@@ -52,9 +53,8 @@ async function simulatedSteps(t: TestContext): Promise<readonly Step[]> {
     .split('\n')
     .map((line): Row => JSON.parse(line));
   const dayOf = (timeMs: number) => Math.floor(timeMs / DAY_MS);
-  const labelsByDay = Map.groupBy(
-    rows.filter((row) => row.is_fraud).map(labelOf),
-    ({ known_at }) => dayOf(Date.parse(known_at)),
+  const labelsByDay = Map.groupBy(rows.filter((row) => row.is_fraud).map(labelOf), ({ known_at }) =>
+    dayOf(Date.parse(known_at)),
   );
   const byDay = Map.groupBy(rows, ({ timestamp }) => dayOf(Date.parse(timestamp)));
   return [...byDay].map(([day, own]) => ({

@@ -57,8 +57,7 @@ test(`${KILLS} kills of ${SERVES} serves under load: nothing acknowledged is los
   if (!kafka) return;
   const fleet = await openFleet({ redis, kafka }, PATIENT);
   const directories = await Promise.all(Array.from({ length: SERVES }, () => temporaryDirectory(t)));
-  const start = (index: number) =>
-    startProcess(t, fleet, 'serve', { dataDirectory: directories[index] });
+  const start = (index: number) => startProcess(t, fleet, 'serve', { dataDirectory: directories[index] });
   const services = await Promise.all(directories.map((_, index) => start(index)));
   const load = new Load({ name: 'serve-killed', services, isRetrying: true, pauseMs: 15 });
   for (let kill = 0; kill < KILLS; kill++) {

@@ -27,9 +27,7 @@ test(`${KILLS} kills among ${MEMBERS} streams under load: every transaction has 
   const kafka = redis && (await sharedKafka(t));
   if (!kafka) return;
   const fleet = await openFleet({ redis, kafka }, PATIENT);
-  const streams = await Promise.all(
-    Array.from({ length: MEMBERS }, () => startProcess(t, fleet, 'stream')),
-  );
+  const streams = await Promise.all(Array.from({ length: MEMBERS }, () => startProcess(t, fleet, 'stream')));
   const messages = Array.from({ length: KILLS * BURST }, (_, index) =>
     transactionMessage(`killed-${index}`, {
       user_id: `killed-u-${index % USERS}`,
