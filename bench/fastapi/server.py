@@ -62,6 +62,7 @@ def open_store():
     pool = redis.ConnectionPool(
         host=os.environ["REDIS_HOST"],
         port=int(os.environ["REDIS_PORT"]),
+        db=1,  # database 0 has our own service's histories, under the same keys
         decode_responses=True,
         protocol=2,
         parser_class=_HiredisParser if TUNED else _RESP2Parser,

@@ -32,8 +32,8 @@ export async function prepareStackPython(): Promise<string> {
 }
 
 /**
- * One worker. Several are several of these, each with a port, between which the generator takes turns: uvicorn's own
- * supervisor was seen to start workers that never came to listen.
+ * One worker. Several are several of these, each with a port, between which the generator takes turns, so that each has the
+ * same share of the connections.
  */
 export async function startPythonStack(stack: {
   readonly python: string;

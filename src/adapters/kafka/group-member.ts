@@ -6,6 +6,7 @@
  * is not used: it joins again and then commits the old offsets in the new generation, where the partition may be another
  * member's, whose commit would go back by it.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   COOPERATIVE_STICKY_ASSIGNOR,
   Consumer,
@@ -22,6 +23,7 @@ const HEARTBEAT_INTERVAL_MS = 1_000;
 /** A join is answered when all members have joined, or have been given up. */
 const JOIN_ANSWER_MS = 5_000;
 const REJOIN_DELAY_MS = 1_000;
+const LEAVE_WITHIN_MS = 1_000;
 const PROTOCOL_VERSION = 3;
 const NO_OFFSET = -1;
 
@@ -107,7 +109,10 @@ export class GroupMember implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#rejoining);
-    await this.#consumer.close(true).catch(() => {}); // the group gives us up by itself
+    const leaving = this.#consumer.close(true).catch(() => {}); // the group gives us up by itself
+    await Promise.race([leaving, delay(LEAVE_WITHIN_MS, undefined, { ref: false })]);
+    // A leave waits behind a join on its connection, and that for members that were killed.
+    await this.#consumer.connections.close().catch(() => {});
   }
 
   async #commitAs(

@@ -103,14 +103,17 @@ export class TransactionConsumer implements AsyncDisposable {
     this.#lagTimer = setInterval(() => void this.#learnEnds(), LAG_INTERVAL_MS).unref();
   }
 
-  /** Joins the group; where the brokers cannot be reached it goes on trying. */
+  /**
+   * Begins to join the group, and goes on trying where the brokers cannot be reached. It does not wait for that: while the
+   * group waits for a member that was killed, a process that does more than consume can be ready.
+   */
   static async open(
     settings: KafkaSettings,
     options: TransactionConsumerOptions = {},
   ): Promise<TransactionConsumer> {
     const consumer = new TransactionConsumer(settings, options);
     consumer.#fetching = consumer.#fetchAlways();
-    await consumer.#member.join();
+    void consumer.#member.join();
     return consumer;
   }
 
