@@ -42,6 +42,8 @@ export type ServiceDefaults = {
   readonly command: string;
   readonly port?: string;
   readonly dataDirectory?: string;
+  /** How long stores and log are waited for, where nobody waits at a till. */
+  readonly deadlineMs?: number;
 };
 
 /** @throws UsageError naming the variable */
@@ -51,6 +53,7 @@ export function readServiceSettings(
   defaults: ServiceDefaults,
 ): ServiceSettings {
   refuseUnknown(environment);
+  const servers = withDeadlines(environment, defaults.deadlineMs);
   const text = (name: string) => environment[name] || VARIABLES[name].default;
   const folder = (name: string, standard: string) => {
     const named = environment[name];
@@ -67,10 +70,19 @@ export function readServiceSettings(
       percentA: named('AB_TEST_SPLIT', () => parseSplit(text('AB_TEST_SPLIT'))),
       salt: text('AB_TEST_SALT'),
       command: defaults.command,
-      redis: named(undefined, () => readRedisSettings(environment)),
-      kafka: named(undefined, () => readKafkaSettings(environment)),
+      redis: named(undefined, () => readRedisSettings(servers)),
+      kafka: named(undefined, () => readKafkaSettings(servers)),
     },
   };
+}
+
+/** Only beside the server that they are about: alone, the deadline of one that is not named is a mistake. */
+function withDeadlines(environment: NodeJS.ProcessEnv, deadlineMs: number | undefined): NodeJS.ProcessEnv {
+  if (deadlineMs === undefined) return environment;
+  const deadlines: NodeJS.ProcessEnv = {};
+  if (environment.REDIS_HOST) deadlines.STORE_DEADLINE_MS = String(deadlineMs);
+  if (environment.KAFKA_BOOTSTRAP_SERVERS) deadlines.KAFKA_PUBLISH_DEADLINE_MS = String(deadlineMs);
+  return { ...deadlines, ...environment };
 }
 
 function refuseUnknown(environment: NodeJS.ProcessEnv): void {

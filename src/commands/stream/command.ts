@@ -20,6 +20,8 @@ import { scoreRecords } from './score-records.ts';
 /** Beside `serve` on one machine, both with their defaults. */
 const DEFAULT_PORT = '8001';
 const DEFAULT_DATA_DIRECTORY = 'data-stream';
+/** Batches are large and nobody waits at a till: better late than decided without its histories. */
+const DEADLINE_MS = 2_000;
 /** A stop that takes longer than this is cut short; what was not committed is done again by somebody else. */
 const STOP_MS = 20_000;
 
@@ -31,7 +33,8 @@ export const command: Command = {
 A member of the consumer group KAFKA_CONSUMER_GROUP on the topics transactions and labels. Each transaction goes through the
 pipeline that serve has; its decision goes to predictions, its feature vector to feature-updates, and only then is its offset
 committed. What cannot be read goes to transactions-dead-letter with the reason, and the stream goes on. Start as many
-processes as there are partitions; each needs a data directory of its own, for its spool.
+processes as there are partitions; each needs a data directory of its own, for its spool. STORE_DEADLINE_MS and
+KAFKA_PUBLISH_DEADLINE_MS are ${DEADLINE_MS} here where nothing else is said.
 
 With SCORE_STREAM=false it decides nothing and only keeps the histories in Redis and feature-updates fresh.
 GET /livez, /readyz and /metrics answer on PORT (default ${DEFAULT_PORT}); kafka_consumergroup_lag says how far it is behind.
@@ -47,6 +50,7 @@ async function run(arguments_: Arguments): Promise<void> {
     command: 'fraud stream',
     port: DEFAULT_PORT,
     dataDirectory: DEFAULT_DATA_DIRECTORY,
+    deadlineMs: DEADLINE_MS,
   });
   const { kafka, redis } = settings.engine;
   if (!kafka)
