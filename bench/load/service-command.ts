@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 export const PROJECT_DIRECTORY = fileURLToPath(new URL('../../', import.meta.url));
 
 /** How the service is started, unless an option says otherwise; words are separated by blanks. */
-export const DEFAULT_SERVICE = 'node_modules/.bin/node src/main.ts serve --port {port} --data-dir {data-dir}';
+export const DEFAULT_SERVICE = './fraud serve --port {port} --data-dir {data-dir}';
 
 /** The command's words, with `{port}` and `{data-dir}` filled in. */
 export function parseServiceCommand(

@@ -7,8 +7,22 @@ export const LATEST_TIMESTAMP_MS = Date.UTC(2100, 0, 1);
 
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** Milliseconds since 1970-01-01T00:00:00Z, or NaN if `text` is not an RFC 3339 timestamp with a zone. */
+let lastParsed = '';
+let lastParsedMs = Number.NaN;
+
+/**
+ * Milliseconds since 1970-01-01T00:00:00Z, or NaN if `text` is not an RFC 3339 timestamp with a zone. The last one is kept: a
+ * message's time is checked by one and taken by another.
+ */
 export function parseTimestampMs(text: string): number {
+  if (text !== lastParsed) {
+    lastParsedMs = parseMs(text);
+    lastParsed = text;
+  }
+  return lastParsedMs;
+}
+
+function parseMs(text: string): number {
   if (text.length < 20 || text.length > 40) return Number.NaN;
   if (text[4] !== '-' || text[7] !== '-' || text[13] !== ':' || text[16] !== ':') return Number.NaN;
   const separator = text.charCodeAt(10) | 0x20;
