@@ -25,6 +25,7 @@ describe('a data directory', () => {
         'lock.db',
         'log',
         'owner.json',
+        'spool',
         'views',
       ]);
       assert.equal(directory.logPath, join(path, 'log'));
