@@ -20,6 +20,8 @@ const KILLS = 4;
 /** Some seconds of work for three. */
 const BURST = 4_000;
 const USERS = 60;
+/** So many that none gets 512 others between a kill and the take-over: a record so far back is not known again (fold.ts). */
+const TERMINALS = 101;
 const DECIDED_WITHIN_MS = 90_000;
 
 test(`${KILLS} kills among ${MEMBERS} streams under load: every transaction has one decision`, async (t) => {
@@ -31,7 +33,7 @@ test(`${KILLS} kills among ${MEMBERS} streams under load: every transaction has 
   const messages = Array.from({ length: KILLS * BURST }, (_, index) =>
     transactionMessage(`killed-${index}`, {
       user_id: `killed-u-${index % USERS}`,
-      terminal_id: `killed-m-${index % 11}`,
+      terminal_id: `killed-m-${index % TERMINALS}`,
       amount: 1 + (index % 300),
       timestamp: later(index),
     }),
