@@ -103,7 +103,7 @@ async function feedByHttp({ url }: Service, steps: readonly Step[]): Promise<voi
     for (const batch of batchesOf(labels)) {
       const { status, json } = await client.post('/labels', { labels: batch });
       assert.equal(status, 200);
-      for (const label of json.labels) assert.equal(label.status, 'recorded');
+      for (const label of json.labels) assert.equal(label.status, 'recorded', JSON.stringify(label));
     }
   }
 }
