@@ -1,4 +1,7 @@
-/** A simulated month with its frauds and what became known of them, through every store, every log and every door. */
+/**
+ * A simulated month with its frauds and what became known of them, through every store, every log and every door. With
+ * SAME_FILE=transactions.ndjson, messages of /predict with is_fraud in time order, that file instead.
+ */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +20,7 @@ test('features and decisions are the same everywhere, bit for bit', async (t) =>
   const redis = await startRedis(t);
   const kafka = redis && (await startKafka(t));
   if (!kafka) return;
-  const steps = await simulatedSteps(t);
+  const steps = await stepsByDay(t);
   const count = steps.reduce((sum, { transactions }) => sum + transactions.length, 0);
   const labels = steps.reduce((sum, step) => sum + step.labels.length, 0);
   t.diagnostic(`${count} transactions, ${labels} labels`);
@@ -41,13 +44,11 @@ test('features and decisions are the same everywhere, bit for bit', async (t) =>
   }
 });
 
-type Row = Message & { readonly is_fraud: boolean; readonly fraud_story: string };
+type Row = Message & { readonly is_fraud: boolean; readonly fraud_story?: string };
 
 /** A day each: its transactions, then the frauds that became known before the next day. */
-async function simulatedSteps(t: TestContext): Promise<readonly Step[]> {
-  const file = join(await temporaryDirectory(t), 'month.ndjson');
-  const { code, stderr } = await runVerb(...SIMULATE, '--out', file);
-  assert.equal(code, 0, stderr);
+async function stepsByDay(t: TestContext): Promise<readonly Step[]> {
+  const file = process.env.SAME_FILE ?? (await simulate(t));
   const rows = (await readFile(file, 'utf8'))
     .trim()
     .split('\n')
@@ -61,6 +62,13 @@ async function simulatedSteps(t: TestContext): Promise<readonly Step[]> {
     transactions: own.map(({ is_fraud: _fraud, fraud_story: _story, ...message }) => message),
     labels: (labelsByDay.get(day) ?? []).toSorted((one, other) => one.known_at.localeCompare(other.known_at)),
   }));
+}
+
+async function simulate(t: TestContext): Promise<string> {
+  const file = join(await temporaryDirectory(t), 'month.ndjson');
+  const { code, stderr } = await runVerb(...SIMULATE, '--out', file);
+  assert.equal(code, 0, stderr);
+  return file;
 }
 
 function labelOf({ transaction_id, timestamp }: Row): LabelMessage {
