@@ -10,16 +10,7 @@ import type { Decision } from '../../src/core/decision/decision.ts';
 import { HttpClient } from '../http-client.ts';
 import { later, transactionMessage } from '../http-messages.ts';
 import { type Service, temporaryDirectory } from '../start-service.ts';
-import {
-  askAll,
-  assertAlive,
-  decisionsInLog,
-  eventually,
-  metricOf,
-  openFleet,
-  PATIENT,
-  startProcess,
-} from './fleet.ts';
+import { askAll, assertAlive, eventually, metricOf, openFleet, PATIENT, startProcess } from './fleet.ts';
 import { Load, medianOf } from './load.ts';
 
 const DEADLINE_MS = 30;
@@ -93,8 +84,7 @@ test('while the broker is away answers keep coming, and all decisions are in the
     });
   });
 
-  const decisions = await decisionsInLog(fleet.settings);
-  load.assertInEffect(decisions);
+  const decisions = await load.assertInEffect(fleet.settings);
   load.assertInOrder(decisions);
   assert.equal(decisions.size, load.answers.size, 'nothing else is there');
   assertNoneTwice(decisions);

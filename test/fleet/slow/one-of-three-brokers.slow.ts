@@ -64,7 +64,7 @@ test('one of three brokers killed: answers keep coming, and the decisions are wh
     assert.equal(found.size, load.answers.size + STREAMED);
     return found;
   });
-  load.assertInEffect(decisions);
+  await load.assertInEffect(fleet.settings);
   load.assertInOrder(decisions);
   for (const [first, ...repeats] of decisions.values())
     for (const repeat of repeats) assert.deepEqual(repeat, first);

@@ -79,8 +79,7 @@ test(`${KILLS} kills of ${SERVES} serves under load: nothing acknowledged is los
   );
   await load.stop();
   await Promise.all(services.map((service) => service.stop()));
-  const decisions = await decisionsInLog(fleet.settings);
-  load.assertInEffect(decisions);
+  const decisions = await load.assertInEffect(fleet.settings);
   assert.equal(decisions.size, load.messages.length);
   assert.equal(load.answers.size, load.messages.length);
   for (const [first, ...repeats] of decisions.values())

@@ -4,15 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { sharedKafka, sharedRedis, startKafka } from '../../../src/adapters/local-servers/servers.fixture.ts';
 import type { Service } from '../../start-service.ts';
 import { undoAtEnd } from '../../start-service.ts';
-import {
-  assertAlive,
-  decisionsInLog,
-  eventually,
-  metricOf,
-  openFleet,
-  PATIENT,
-  startProcess,
-} from '../fleet.ts';
+import { assertAlive, eventually, metricOf, openFleet, PATIENT, startProcess } from '../fleet.ts';
 import { assertSameAsUnbroken, Load, medianOf, type Phase } from '../load.ts';
 import { SlowProxy } from '../slow-proxy.ts';
 
@@ -64,7 +56,7 @@ test('between service and Redis', async (t) => {
   const growth = (await residentBytes(serve)) - before;
   t.diagnostic(`memory has grown by ${Math.round(growth / 1024 / 1024)} MiB`);
   assert.ok(growth < GROWTH_BYTES_MAX, `${growth} bytes more`);
-  load.assertInEffect(await decisionsInLog(fleet.settings));
+  await load.assertInEffect(fleet.settings);
   await assertSameAsUnbroken(t, fleet, load.messages);
 });
 
@@ -95,8 +87,7 @@ test('between service and Kafka', async (t) => {
   const growth = (await residentBytes(serve)) - before;
   t.diagnostic(`memory has grown by ${Math.round(growth / 1024 / 1024)} MiB`);
   assert.ok(growth < GROWTH_BYTES_MAX, `${growth} bytes more`);
-  const decisions = await decisionsInLog(fleet.settings);
-  load.assertInEffect(decisions);
+  const decisions = await load.assertInEffect(fleet.settings);
   load.assertInOrder(decisions);
   assert.equal(decisions.size, load.answers.size);
 });
