@@ -127,6 +127,7 @@ describe('pending labels', () => {
   const batchOf = (labels: readonly number[] | undefined, ...timesMs: number[]): RecordedBatch => ({
     transactions: timesMs.map((timestampMs) => paymentOf({ timestampMs })),
     labels: labels && Uint8Array.from(labels),
+    stories: undefined,
   });
 
   test('are known from the delay on, to the millisecond, once and in order', () => {

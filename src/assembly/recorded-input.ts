@@ -38,6 +38,7 @@ export async function openRecordedInput(arguments_: Arguments): Promise<Recorded
     columns: pairs(arguments_.texts('column'), '--column MEMBER=COLUMN'),
     defaults: pairs(arguments_.texts('default'), '--default MEMBER=VALUE'),
     labelColumn: arguments_.text('label-column'),
+    storyColumn: arguments_.text('story-column'),
   });
 }
 

@@ -32,6 +32,8 @@ export type MemberMapping = {
   readonly defaults: Readonly<Record<string, string>>;
   /** The column that says whether a transaction turned out to be fraud. */
   readonly labelColumn: string | undefined;
+  /** The column that says, in a word, which kind of fraud it was. */
+  readonly storyColumn: string | undefined;
 };
 
 /** A mapping or a default that no file could be read with. */
@@ -70,7 +72,7 @@ function toBoolean(text: string): boolean | undefined {
 }
 
 /**
- * For each member that the file has or a default gives, and for the label, the SQL that makes it from a row of `source`.
+ * For each member that the file has or a default gives, for the label and the story, the SQL that makes it from a row of `source`.
  * @throws TableFileError naming the member that has no column, the column that is not there or is of no use
  */
 export function memberExpressions(source: TableSource, mapping: MemberMapping): ReadonlyMap<string, string> {
@@ -82,13 +84,16 @@ export function memberExpressions(source: TableSource, mapping: MemberMapping): 
   if (mapping.labelColumn !== undefined) {
     expressions.set('label', conversion(source, mapping.labelColumn, 'flag', undefined));
   }
+  if (mapping.storyColumn !== undefined) {
+    expressions.set('story', conversion(source, mapping.storyColumn, 'text', undefined));
+  }
   return expressions;
 }
 
 /** The file's columns that the mapping makes use of. */
 export function columnsInUse(source: TableSource, mapping: MemberMapping): string[] {
   const sought = Object.keys(MEMBER_KINDS).map((member) => mapping.columns[member] ?? member);
-  if (mapping.labelColumn !== undefined) sought.push(mapping.labelColumn);
+  sought.push(...[mapping.labelColumn, mapping.storyColumn].filter((column) => column !== undefined));
   return [...new Set(sought)].filter((column) => source.columnTypes.has(column));
 }
 

@@ -14,12 +14,14 @@ import {
 } from '../../core/transaction/members.ts';
 import { type Transaction, UNITS_PER_MAJOR } from '../../core/transaction/transaction.ts';
 import { FLAG_ABSENT, FLAG_FALSE, FLAG_TRUE, FLAG_UNREADABLE } from './member-column.ts';
-import { MEMBER_KINDS, type RecordedMember } from './member-mapping.ts';
+import { MEMBER_KINDS, type MemberMapping, type RecordedMember } from './member-mapping.ts';
 
 export type RecordedBatch = {
   readonly transactions: readonly Transaction[];
   /** One of the three LABEL_ values a transaction; undefined where no label column was asked for. */
   readonly labels: Uint8Array | undefined;
+  /** The kind of fraud of each transaction, as the file says it; undefined where no such column was asked for. */
+  readonly stories: readonly string[] | undefined;
 };
 
 export const LABEL_LEGITIMATE = 0;
@@ -47,9 +49,11 @@ export class RecordedRowError extends Error {
 }
 
 /** The columns that `toRecordedBatch` reads, besides `file_index` and `row_number`. */
-export function batchColumns(hasLabel: boolean): string[] {
+export function batchColumns({ labelColumn, storyColumn }: MemberMapping): string[] {
   const members = Object.keys(MEMBER_KINDS);
-  return hasLabel ? [...members, 'label'] : members;
+  if (labelColumn !== undefined) members.push('label');
+  if (storyColumn !== undefined) members.push('story');
+  return members;
 }
 
 /** @throws RecordedRowError at the first row that breaks a rule of the contract */
@@ -63,8 +67,11 @@ export function toRecordedBatch(
   for (let row = 0; row < transactions.length; row++) {
     transactions[row] = toTransaction(columns, row, files);
   }
-  const hasLabel = columnNames.includes('label');
-  return { transactions, labels: hasLabel ? toLabels(columns, transactions.length, files) : undefined };
+  return {
+    transactions,
+    labels: columns.label && toLabels(columns, transactions.length, files),
+    stories: columns.story && Array.from(transactions, (_, row) => columns.story!.getItem(row)!),
+  };
 }
 
 type Columns = ReturnType<typeof openColumns>;
@@ -83,6 +90,7 @@ function openColumns(chunk: DuckDBDataChunk, columnNames: readonly string[]) {
     timestampMs: vector('timestamp') as DuckDBDoubleVector,
     isInternational: vector('is_international') as DuckDBUTinyIntVector,
     label: columnNames.includes('label') ? (vector('label') as DuckDBUTinyIntVector) : undefined,
+    story: columnNames.includes('story') ? (vector('story') as DuckDBVarCharVector) : undefined,
     fileIndex: vector('file_index'),
     rowNumber: vector('row_number'),
   };

@@ -19,6 +19,7 @@ export type RecordedTransactionsOptions = {
   readonly columns?: MemberMapping['columns'] | undefined;
   readonly defaults?: MemberMapping['defaults'] | undefined;
   readonly labelColumn?: string | undefined;
+  readonly storyColumn?: string | undefined;
 };
 
 export interface RecordedTransactions extends AsyncDisposable {
@@ -38,9 +39,9 @@ export interface RecordedTransactions extends AsyncDisposable {
 export async function openRecordedTransactions(
   options: RecordedTransactionsOptions,
 ): Promise<RecordedTransactions> {
-  const { files, columns = {}, defaults = {}, labelColumn } = options;
+  const { files, columns = {}, defaults = {}, labelColumn, storyColumn } = options;
   if (files.length === 0) throw new TypeError('at least one file of recorded transactions is needed');
-  const mapping = { columns, defaults, labelColumn };
+  const mapping = { columns, defaults, labelColumn, storyColumn };
   assertMapping(mapping);
   const database = await openDatabase();
   try {
@@ -78,9 +79,7 @@ async function openFiles(
 /** Row numbers are given before anything else, while rows still come as the file has them. */
 function selectFile(source: TableSource, mapping: MemberMapping, fileIndex: number): string {
   const expressions = memberExpressions(source, mapping);
-  const columns = batchColumns(mapping.labelColumn !== undefined).map(
-    (name) => `${expressions.get(name) ?? "''"} AS ${name}`,
-  );
+  const columns = batchColumns(mapping).map((name) => `${expressions.get(name) ?? "''"} AS ${name}`);
   const columnsRead = columnsInUse(source, mapping);
   const numbered =
     `SELECT ${columnsRead.map(quoteName).join(', ')}, row_number() OVER () AS "row number"` +

@@ -36,7 +36,7 @@ export const command: Command = {
   usage: 'FILE... --out FILE.parquet [--features NAME,...|all] [--label-column COLUMN]',
   help: `
 Writes a table of transaction_id, the named features as float32 (NULL where a feature has no value) and, with
---label-column, is_fraud. The features are computed by the code that serves, from what was known at each transaction.
+--label-column, is_fraud; with --story-column, fraud_story. The features are computed by the code that serves, from what was known at each transaction.
 
 ${RECORDED_HELP}
 
@@ -46,6 +46,7 @@ Features
 ${FEATURE_NAMES.map((name) => `  ${name}`).join('\n')}`,
   options: {
     ...RECORDED_OPTIONS,
+    'story-column': { value: 'COLUMN', description: 'column that says which kind of fraud it was' },
     features: { value: 'NAME,...', description: 'features in this order, or all', default: 'all' },
     include: { value: 'COLUMN,...', description: `also write ${Object.keys(EXTRA_COLUMNS).join(', ')}` },
     out: { value: 'FILE', description: 'table to write, .parquet or .ndjson' },
@@ -63,8 +64,11 @@ async function run(arguments_: Arguments): Promise<void> {
   const out = arguments_.required('out');
   const vectorizer = new FeatureVectorizer(names);
   await using input = await openRecordedInput(arguments_);
-  const hasLabel = arguments_.text('label-column') !== undefined;
-  await using writer = await createTableWriter(out, tableColumns(names, extras, hasLabel), {
+  const columns = tableColumns(names, extras, {
+    hasLabel: arguments_.text('label-column') !== undefined,
+    hasStory: arguments_.text('story-column') !== undefined,
+  });
+  await using writer = await createTableWriter(out, columns, {
     overwrite: arguments_.has('overwrite'),
   });
   using progress = new Progress('dataset');
@@ -114,18 +118,19 @@ function toKnownLabel({ transaction, knownAtMs }: PendingFraud): KnownLabel {
 function tableColumns(
   names: readonly string[],
   extras: readonly ExtraName[],
-  hasLabel: boolean,
+  { hasLabel, hasStory }: { readonly hasLabel: boolean; readonly hasStory: boolean },
 ): TableColumn[] {
   return [
     { name: 'transaction_id', type: 'text' },
     ...extras.map((name) => ({ name, type: EXTRA_COLUMNS[name].type })),
     ...names.map((name) => ({ name, type: 'float32' as const })),
     ...(hasLabel ? [{ name: 'is_fraud', type: 'boolean' as const }] : []),
+    ...(hasStory ? [{ name: 'fraud_story', type: 'text' as const }] : []),
   ];
 }
 
 function toColumns(
-  { transactions, labels }: RecordedBatch,
+  { transactions, labels, stories }: RecordedBatch,
   vectors: readonly Float32Array[],
   names: readonly string[],
   extras: readonly ExtraName[],
@@ -138,6 +143,7 @@ function toColumns(
   ];
   if (labels)
     columns.push(Array.from(labels, (label) => (label === LABEL_UNKNOWN ? null : label === LABEL_FRAUD)));
+  if (stories) columns.push([...stories]);
   return columns;
 }
 
