@@ -13,18 +13,10 @@
 
 import { UNITS_PER_MAJOR } from '../transaction/transaction.ts';
 import type { HistoryView } from './entity-history.ts';
-import {
-  cappedUnits,
-  EXACT_RECORDS,
-  FIRST_TILE,
-  reachStartMs,
-  readSummary,
-  readTile,
-  summaryWords,
-  type Tile,
-  tileAgeMs,
-  tileOfRecord,
-} from './fold.ts';
+import { cappedUnits, readSummary, type Tile, tileAgeMs } from './fold.ts';
+import { FraudTrail } from './fraud-trail.ts';
+import { Habit } from './habit.ts';
+import { forEachTile, type Moment, momentOf } from './moment.ts';
 import {
   amountUnitsOf,
   categoryHashOf,
@@ -76,12 +68,11 @@ export class EntityActivity {
   readonly #sums: Float64Array;
   /** For each window, the segments that it spans. */
   readonly #spans: readonly { readonly first: number; readonly end: number }[];
-  #view!: HistoryView;
-  #nowMs = 0;
-  /** Whether the history knew of something newer than the transaction. */
-  #isLate = false;
-  /** What was before this counts in the lifetime totals only. */
-  #startMs = 0;
+  /** What is usual for the entity, for features that compare the transaction with it. */
+  readonly habit = new Habit();
+  /** What is known of its frauds. */
+  readonly frauds = new FraudTrail();
+  #moment!: Moment;
 
   /** @param windows those of all features of this kind of entity */
   constructor(windows: readonly Window[]) {
@@ -109,23 +100,15 @@ export class EntityActivity {
 
   /** Looks at the history as it was when the view's own transaction arrived. */
   observe(view: HistoryView): void {
-    const { words, wordCount } = view;
-    const own = wordCount - RECORD_WORDS;
-    this.#view = view;
-    this.#nowMs = timeMsOf(words, own);
-    this.#isLate = view.previousNewestMs > this.#nowMs;
-    this.#startMs = reachStartMs(Math.max(view.previousNewestMs, this.#nowMs), view.reachMs);
+    const moment = momentOf(view);
+    const { words, own } = moment;
+    this.#moment = moment;
+    this.habit.observe(moment);
+    this.frauds.observe(moment);
     this.#sums.fill(0);
-    const headWords = summaryWords(words, wordCount);
-    this.#beginLifetime(headWords);
-    for (let offset = FIRST_TILE; offset < headWords; offset += RECORD_WORDS) {
-      this.#addTile(readTile(words, offset));
-    }
-    const firstExact = Math.max(headWords, wordCount - EXACT_RECORDS * RECORD_WORDS);
-    for (let offset = headWords; offset < firstExact; offset += RECORD_WORDS) {
-      this.#addTile(tileOfRecord(words, offset));
-    }
-    this.#addExact(firstExact, own);
+    this.#beginLifetime(view);
+    forEachTile(moment, (tile) => this.#addTile(tile));
+    this.#addExact(moment);
     if (this.#edges.length > 0) addToSegment(this.#sums, 0, words, own, own);
     this.#sumWindows();
     this.lifetime.units = cappedUnits(this.lifetime.units);
@@ -135,36 +118,36 @@ export class EntityActivity {
   amountStandardDeviation(windowIndex: number): number {
     const { lengthMs, delayMs } = this.#windows[windowIndex];
     const amounts: number[] = [];
-    const { words, wordCount } = this.#view;
-    const first = Math.max(summaryWords(words, wordCount), wordCount - EXACT_RECORDS * RECORD_WORDS);
-    for (let offset = first; offset < wordCount; offset += RECORD_WORDS) {
+    const { words, firstExact, own, nowMs, startMs } = this.#moment;
+    for (let offset = firstExact; offset <= own; offset += RECORD_WORDS) {
       if (kindOf(words, offset) === KIND_LABEL) continue;
       const timeMs = timeMsOf(words, offset);
-      const ageMs = this.#nowMs - timeMs;
+      const ageMs = nowMs - timeMs;
       const isInside = ageMs >= delayMs && ageMs < delayMs + lengthMs;
-      if (isInside && timeMs >= this.#startMs) amounts.push(amountUnitsOf(words, offset) / UNITS_PER_MAJOR);
+      if (isInside && timeMs >= startMs) amounts.push(amountUnitsOf(words, offset) / UNITS_PER_MAJOR);
     }
     if (amounts.length === 0) return 0;
     const mean = amounts.reduce((sum, amount) => sum + amount, 0) / amounts.length;
     return Math.sqrt(amounts.reduce((sum, amount) => sum + (amount - mean) ** 2, 0) / amounts.length);
   }
 
-  #beginLifetime(headWords: number): void {
+  #beginLifetime({ words, wordCount, previousNewestMs }: HistoryView): void {
     const { lifetime } = this;
-    const summary = headWords > 0 ? readSummary(this.#view.words, this.#view.wordCount) : undefined;
-    lifetime.count = summary?.outOfReachCount ?? 0;
-    lifetime.units = summary?.outOfReachUnits ?? 0;
-    lifetime.lastMs = this.#isLate ? Number.NEGATIVE_INFINITY : this.#view.previousNewestMs;
+    const { outOfReachCount, outOfReachUnits } = readSummary(words, wordCount);
+    lifetime.count = outOfReachCount;
+    lifetime.units = outOfReachUnits;
+    lifetime.lastMs = this.#moment.isLate ? Number.NEGATIVE_INFINITY : previousNewestMs;
   }
 
   #addTile({ startMs, count, units, frauds }: Tile): void {
-    const ageMs = tileAgeMs(startMs, this.#nowMs, this.#isLate);
-    const isInReach = startMs >= this.#startMs;
+    const { nowMs, isLate, startMs: reachMs } = this.#moment;
+    const ageMs = tileAgeMs(startMs, nowMs, isLate);
+    const isInReach = startMs >= reachMs;
     if (isInReach && ageMs < 0) return;
     this.#addToLifetime(count, units);
     if (!isInReach) return;
     const { lifetime } = this;
-    if (this.#isLate && count > 0) lifetime.lastMs = Math.max(lifetime.lastMs, this.#nowMs - ageMs);
+    if (isLate && count > 0) lifetime.lastMs = Math.max(lifetime.lastMs, nowMs - ageMs);
     const segment = this.#segmentOf(ageMs);
     if (segment < 0) return;
     const sums = this.#sums;
@@ -174,11 +157,8 @@ export class EntityActivity {
   }
 
   /** The loop that nearly all the time goes to, so it keeps what it needs in locals. */
-  #addExact(firstExact: number, own: number): void {
-    const { words } = this.#view;
+  #addExact({ words, firstExact, own, nowMs, startMs }: Moment): void {
     const { lifetime } = this;
-    const nowMs = this.#nowMs;
-    const startMs = this.#startMs;
     const sums = this.#sums;
     let { count, units, lastMs } = lifetime;
     for (let offset = firstExact; offset < own; offset += RECORD_WORDS) {
@@ -202,10 +182,10 @@ export class EntityActivity {
   }
 
   #addLabel(offset: number): void {
-    const { words } = this.#view;
+    const { words, nowMs, startMs } = this.#moment;
     const labelledMs = labelledTimeMsOf(words, offset);
-    if (timeMsOf(words, offset) > this.#nowMs || labelledMs < this.#startMs) return;
-    const segment = this.#segmentOf(this.#nowMs - labelledMs);
+    if (timeMsOf(words, offset) > nowMs || labelledMs < startMs) return;
+    const segment = this.#segmentOf(nowMs - labelledMs);
     if (segment >= 0) this.#sums[segment * SUMS + 2] += verdictChangeOf(words, offset);
   }
 

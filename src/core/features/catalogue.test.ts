@@ -92,6 +92,27 @@ const userMeans = (days: number): Case[] => [
   { before: [ago(days * DAY - 1, { amountUnits: NINETY })], gives: 50 },
 ];
 
+/** Thrice the median of 20.00 is 60.00: one payment of just that, and one above it at each edge of the days. */
+const unusualCounts = (days: number): Case[] => {
+  const usual = [20, 20, 20, 20, 20].map((amount) => ago(20 * DAY, { amountUnits: amount * 10_000 }));
+  const above = (ageMs: number) => ago(ageMs, { amountUnits: 600_001 });
+  return [
+    { gives: 0 },
+    { before: usual, payment: { amountUnits: 10 ** 9 }, gives: 0 },
+    { before: [...usual, ago(DAY, { amountUnits: 600_000 })], gives: 0 },
+    { before: [...usual, above(days * DAY), above(days * DAY - 1), above(0)], gives: 2 },
+    { before: [above(DAY)], gives: 0 },
+  ];
+};
+/** By another user, so that only the terminal knows of them; F is known to be fraud. Hours before NOW. */
+const trail = (...hours: readonly `${number}${'F' | ''}`[]): Pick<Case, 'before' | 'labels'> => {
+  const before = hours.map((hour) => ago(Number.parseFloat(hour) * 60 * MINUTE, { userId: 'u2' }));
+  const frauds = before.filter((_, index) => hours[index].endsWith('F'));
+  return { before, labels: frauds.map((fraud) => labelOf(fraud, { knownAtMs: NOW })) };
+};
+/** 37 days are 888 hours, 7 days 168. */
+const TRAIL = trail('900F', '880', '800F', '700', '690F', '680F', '300', '168', '167', '1');
+
 const CASES: Readonly<Record<string, readonly Case[]>> = {
   amount: [
     { gives: 10 },
@@ -190,6 +211,64 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     { before: edges(30 * DAY, { isInternational: true }), gives: 2 },
     { before: edges(30 * DAY, { isInternational: true }), payment: { isInternational: true }, gives: 2 },
   ],
+  user_amount_median_30d: [
+    { gives: Number.NaN },
+    { before: THREE, gives: 40 },
+    { before: THREE.slice(0, 2), gives: 30 },
+    { before: [...THREE, ago(30 * DAY, { amountUnits: 1 })], gives: 40 },
+    { before: [...THREE, ago(30 * DAY - 1, { amountUnits: 1 })], gives: 30 },
+    { before: [ago(-1)], gives: Number.NaN },
+  ],
+  user_amount_std_30d: [
+    { gives: Number.NaN },
+    { before: THREE.slice(0, 1), gives: Number.NaN },
+    { before: THREE.slice(0, 2), gives: 10 },
+    { before: THREE, gives: Math.sqrt(2600 / 3) },
+  ],
+  amount_to_user_median_30d: [
+    { gives: Number.NaN },
+    { before: THREE, gives: 0.25 },
+    { before: [ago(DAY, { amountUnits: 0 })], gives: Number.NaN },
+  ],
+  amount_to_user_max_30d: [{ gives: Number.NaN }, { before: THREE, gives: 1 / 9 }],
+  user_unusual_count_7d: unusualCounts(7),
+  user_unusual_count_14d: unusualCounts(14),
+  user_fraud_count_30d: [
+    { gives: 0 },
+    { before: THREE, labels: [labelOf(THREE[0], { knownAtMs: NOW })], gives: 1 },
+    { before: THREE, labels: [labelOf(THREE[0], { knownAtMs: NOW + 1 })], gives: 0 },
+  ],
+  terminal_fraud_count_30d: [{ gives: 0 }, { ...TRAIL, gives: 2 }],
+  terminal_fraud_rate_30d: [{ gives: 0 }, { ...TRAIL, gives: 2 / 8 }, { ...trail('1F', '2F'), gives: 2 / 3 }],
+  terminal_days_since_first_fraud: [
+    { gives: Number.NaN },
+    { ...TRAIL, gives: 800 / 24 },
+    { ...trail('888F'), gives: Number.NaN },
+    { ...trail('887F'), gives: 887 / 24 },
+  ],
+  terminal_days_since_last_fraud: [
+    { gives: Number.NaN },
+    { ...TRAIL, gives: 680 / 24 },
+    { ...trail('5F', '9F', '7'), gives: 5 / 24 },
+    { payment: { terminalId: undefined }, gives: Number.NaN },
+  ],
+  terminal_fraud_run_length: [
+    { gives: 0 },
+    { ...TRAIL, gives: 2 },
+    { ...trail('9F', '8F', '7'), gives: 2 },
+    { ...trail('9', '8F'), gives: 1 },
+  ],
+  terminal_fraud_run_days: [
+    { gives: Number.NaN },
+    { ...TRAIL, gives: 690 / 24 },
+    { ...trail('9F', '9', '8F'), gives: 9 / 24 },
+  ],
+  terminal_count_since_fraud: [
+    { gives: Number.NaN },
+    { ...TRAIL, gives: 4 },
+    { ...trail('3', '2F', '2'), gives: 0 },
+  ],
+  terminal_count_since_fraud_delayed_7d: [{ gives: Number.NaN }, { ...TRAIL, gives: 2 }],
 };
 
 describe('catalogue', () => {

@@ -159,6 +159,103 @@ export const FEATURES: readonly Feature[] = [
     window: LAST_30_DAYS,
     value: ({ window, transaction }) => window.international - Number(transaction.isInternational),
   },
+  {
+    name: 'user_amount_median_30d',
+    unit: 'major units',
+    description: 'user’s median amount in 30 days before',
+    entity: 'user',
+    value: ({ habit }) => habit.medianUnits / UNITS_PER_MAJOR,
+  },
+  {
+    name: 'user_amount_std_30d',
+    unit: 'major units',
+    description: 'standard deviation of the user’s amounts in 30 days before',
+    entity: 'user',
+    value: ({ habit }) => habit.standardDeviation,
+  },
+  {
+    name: 'amount_to_user_median_30d',
+    unit: 'ratio',
+    description: 'amount as a multiple of the user’s median in 30 days before',
+    entity: 'user',
+    value: ({ habit, transaction }) => ratio(transaction.amountUnits, habit.medianUnits),
+  },
+  {
+    name: 'amount_to_user_max_30d',
+    unit: 'ratio',
+    description: 'amount as a multiple of the user’s greatest in 30 days before',
+    entity: 'user',
+    value: ({ habit, transaction }) => ratio(transaction.amountUnits, habit.maxUnits),
+  },
+  ...[7, 14].map(unusualDays),
+
+  // What is becoming known: frauds as soon as they are reported.
+  {
+    name: 'user_fraud_count_30d',
+    unit: 'transactions',
+    description: 'user’s transactions in 30 days that are known to be fraud',
+    entity: 'user',
+    window: LAST_30_DAYS,
+    value: ({ window }) => window.frauds,
+  },
+  {
+    name: 'terminal_fraud_count_30d',
+    unit: 'transactions',
+    description: 'terminal’s transactions in 30 days that are known to be fraud',
+    entity: 'terminal',
+    window: LAST_30_DAYS,
+    value: ({ window }) => window.frauds,
+  },
+  {
+    name: 'terminal_fraud_rate_30d',
+    unit: 'share',
+    description: 'share of the terminal’s transactions in 30 days that is known to be fraud',
+    entity: 'terminal',
+    window: LAST_30_DAYS,
+    value: ({ window }) => window.frauds / window.count,
+  },
+  {
+    name: 'terminal_days_since_first_fraud',
+    unit: 'days',
+    description: 'days since the terminal’s first known fraud in 37 days',
+    entity: 'terminal',
+    value: ({ frauds }) => frauds.firstAgeMs / DAY_MS,
+  },
+  {
+    name: 'terminal_days_since_last_fraud',
+    unit: 'days',
+    description: 'days since the terminal’s last known fraud',
+    entity: 'terminal',
+    value: ({ frauds }) => frauds.lastAgeMs / DAY_MS,
+  },
+  {
+    name: 'terminal_fraud_run_length',
+    unit: 'transactions',
+    description: 'terminal’s known frauds in a row, up to the last one',
+    entity: 'terminal',
+    value: ({ frauds }) => frauds.runLength,
+  },
+  {
+    name: 'terminal_fraud_run_days',
+    unit: 'days',
+    description: 'days since the first of the terminal’s known frauds in a row',
+    entity: 'terminal',
+    value: ({ frauds }) => frauds.runAgeMs / DAY_MS,
+  },
+  {
+    name: 'terminal_count_since_fraud',
+    unit: 'transactions',
+    description: 'terminal’s transactions since its last known fraud',
+    entity: 'terminal',
+    value: ({ frauds }) => frauds.countSinceLast(0),
+  },
+  {
+    name: 'terminal_count_since_fraud_delayed_7d',
+    unit: 'transactions',
+    description: 'terminal’s transactions since its last known fraud, up to a week ago',
+    entity: 'terminal',
+    value: ({ frauds }) => frauds.countSinceLast(LABEL_DELAY_MS),
+  },
 ];
 
 export const FEATURE_NAMES: readonly string[] = FEATURES.map((feature) => feature.name);
@@ -207,12 +304,30 @@ function terminalDays(days: number): Feature[] {
   ];
 }
 
+/** Unusual is more than this many times the user's median. */
+const UNUSUAL_TIMES = 3;
+
+function unusualDays(days: number): Feature {
+  return {
+    name: `user_unusual_count_${days}d`,
+    unit: 'transactions',
+    description: `user’s transactions in ${inDays(days)} before of more than three times their median`,
+    entity: 'user',
+    value: ({ habit }) => habit.countAbove(UNUSUAL_TIMES * habit.medianUnits, days * DAY_MS),
+  };
+}
+
 function inDays(days: number): string {
   return days === 1 ? 'one day' : `${days} days`;
 }
 
 function meanAmount(activity: { readonly count: number; readonly units: number }): number {
   return activity.count === 0 ? Number.NaN : activity.units / activity.count / UNITS_PER_MAJOR;
+}
+
+/** NaN where there is nothing to compare with. */
+function ratio(units: number, usualUnits: number): number {
+  return usualUnits > 0 ? units / usualUnits : Number.NaN;
 }
 
 function hourOfDay(timestampMs: number): number {

@@ -72,6 +72,8 @@ export class FeatureVectorizer {
       lifetime: activity.lifetime,
       window: windowIndex < 0 ? NO_ACTIVITY : activity.window(windowIndex),
       amountDeviation: () => activity.amountStandardDeviation(windowIndex),
+      habit: activity.habit,
+      frauds: activity.frauds,
     };
   }
 }

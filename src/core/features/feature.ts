@@ -1,5 +1,7 @@
 import type { Transaction } from '../transaction/transaction.ts';
 import type { Lifetime, Window, WindowActivity } from './activity.ts';
+import type { FraudTrail } from './fraud-trail.ts';
+import type { Habit } from './habit.ts';
 
 export type Entity = 'user' | 'terminal';
 
@@ -12,6 +14,10 @@ export type FeatureScope = {
   readonly window: WindowActivity;
   /** Population standard deviation of the amounts in the feature's window, in major units. */
   readonly amountDeviation: () => number;
+  /** What is usual for it, this transaction excluded. */
+  readonly habit: Habit;
+  /** What is known of its frauds. */
+  readonly frauds: FraudTrail;
 };
 
 /** One entry of the catalogue. */

@@ -135,6 +135,30 @@ function userFeatures(transaction: Transaction, view: NaiveView, isTiled: boolea
         ? Number.NaN
         : month.filter(({ event }) => event.transaction!.terminalId === transaction.terminalId).length,
     user_international_count_30d: month.filter(({ event }) => event.transaction!.isInternational).length,
+    user_fraud_count_30d: fraudsOf(before.filter(({ atMs }) => atMs !== undefined && atMs > now - 30 * DAY)),
+    ...habitFeatures(transaction, month),
+  };
+}
+
+/** @param month the exact transactions of the 30 days before */
+function habitFeatures(transaction: Transaction, month: readonly Seen[]) {
+  const amounts = month.map(({ event }) => event.transaction!.amountUnits).sort((one, other) => one - other);
+  const half = amounts.length / 2;
+  const median =
+    amounts.length === 0 ? Number.NaN : (amounts[Math.ceil(half) - 1] + amounts[Math.floor(half)]) / 2;
+  const unusual = (days: number) =>
+    month.filter(
+      ({ event, atMs }) =>
+        atMs! > transaction.timestampMs - days * DAY && event.transaction!.amountUnits > 3 * median,
+    ).length;
+  const times = (usual: number | undefined) => (usual ? transaction.amountUnits / usual : Number.NaN);
+  return {
+    user_amount_median_30d: median / 10_000,
+    user_amount_std_30d: month.length < 2 ? Number.NaN : deviationOf(month),
+    amount_to_user_median_30d: times(median),
+    amount_to_user_max_30d: times(amounts.at(-1)),
+    user_unusual_count_7d: unusual(7),
+    user_unusual_count_14d: unusual(14),
   };
 }
 
@@ -152,14 +176,45 @@ function terminalFeatures(view: NaiveView | undefined, isTiled: boolean) {
       ({ atMs }) => atMs !== undefined && atMs > now - (7 + days) * DAY && atMs <= now - 7 * DAY,
     );
     const count = inWindow.filter(({ event }) => event.transaction).length;
-    const frauds = inWindow.reduce((sum, { event }) => {
-      if (!event.label) return sum;
-      return sum + (event.label.isFraud ? 1 : -1);
-    }, 0);
+    const frauds = fraudsOf(inWindow);
     features[countName] = count;
     features[rateName] = count === 0 ? 0 : frauds / count;
   }
-  return features;
+  return { ...features, ...knownFraudFeatures(view, isTiled) };
+}
+
+function knownFraudFeatures(view: NaiveView | undefined, isTiled: boolean) {
+  const names = ['days_since_first_fraud', 'days_since_last_fraud', 'fraud_run_length', 'fraud_run_days'];
+  names.push('fraud_count_30d', 'fraud_rate_30d', 'count_since_fraud', 'count_since_fraud_delayed_7d');
+  if (!view) return Object.fromEntries(names.map((name) => [`terminal_${name}`, Number.NaN]));
+  const now = view.events.at(-1)!.timeMs;
+  const seen = lookBack(view, isTiled).filter(({ atMs }) => atMs !== undefined);
+  const month = seen.filter(({ atMs }) => atMs! > now - 30 * DAY);
+  const payments = seen.filter(({ event }) => event.transaction);
+  const moments = [...new Set(seen.map(({ atMs }) => atMs!))].sort((one, other) => one - other);
+  const fraudsAt = (moment: number) => fraudsOf(seen.filter(({ atMs }) => atMs === moment));
+  const fraudMoments = moments.filter((moment) => moment > now - 37 * DAY && fraudsAt(moment) > 0);
+  const [first, last] = [fraudMoments.at(0) ?? Number.NaN, fraudMoments.at(-1) ?? Number.NaN];
+  const breaks = payments.filter(({ atMs }) => atMs! < last && !fraudMoments.includes(atMs!));
+  const runAfter = Math.max(Number.NEGATIVE_INFINITY, ...breaks.map(({ atMs }) => atMs!));
+  const run = fraudMoments.filter((moment) => moment > runAfter);
+  const since = (delay: number) =>
+    Number.isNaN(last) ? last : payments.filter(({ atMs }) => atMs! > last && atMs! <= now - delay).length;
+  return {
+    terminal_days_since_first_fraud: (now - first) / DAY,
+    terminal_days_since_last_fraud: (now - last) / DAY,
+    terminal_fraud_run_length: run.reduce((sum, moment) => sum + fraudsAt(moment), 0),
+    terminal_fraud_run_days: (now - (run.at(0) ?? Number.NaN)) / DAY,
+    terminal_fraud_count_30d: fraudsOf(month),
+    terminal_fraud_rate_30d: fraudsOf(month) / (month.filter(({ event }) => event.transaction).length + 1),
+    terminal_count_since_fraud: since(0),
+    terminal_count_since_fraud_delayed_7d: since(7 * DAY),
+  };
+}
+
+/** Frauds that are known, less those taken back. */
+function fraudsOf(seen: readonly Seen[]): number {
+  return seen.reduce((sum, { event: { label } }) => sum + (label ? (label.isFraud ? 1 : -1) : 0), 0);
 }
 
 /** What counts of the events before the view's own, and where. */
