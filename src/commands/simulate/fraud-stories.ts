@@ -6,8 +6,9 @@
  * Where stories meet, the later number tells it. Unlike in the handbook, the stories began long before the first day, so
  * that fraud is as frequent on the first day as on the last.
  */
+
+import type { Random } from '../../core/random/random.ts';
 import type { Population } from './population.ts';
-import type { Random } from './random.ts';
 
 export const FRAUD_STORIES = ['none', 'large_amount', 'compromised_terminal', 'stolen_card'] as const;
 export const [NO_FRAUD, LARGE_AMOUNT, COMPROMISED_TERMINAL, STOLEN_CARD] = [0, 1, 2, 3] as const;

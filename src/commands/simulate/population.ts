@@ -3,8 +3,9 @@
  * chapter 3): people and terminals at random places of a square, everybody using the terminals near home. Ours besides:
  * a terminal has a merchant category, and a person usual categories and an inclination to pay abroad.
  */
+
+import type { Random } from '../../core/random/random.ts';
 import { categoryAt, MERCHANT_CATEGORIES } from './merchant-categories.ts';
-import type { Random } from './random.ts';
 import { type Place, terminalsNear } from './terminals-near.ts';
 
 export type Terminal = Place & {

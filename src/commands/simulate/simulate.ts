@@ -3,9 +3,9 @@
  * the same options give the same file, byte for byte, and more days only add to its end.
  */
 import { createTableWriter } from '../../adapters/duckdb/table-writer.ts';
+import { createRandom } from '../../core/random/random.ts';
 import { createFraudStories, FRAUD_STORIES } from './fraud-stories.ts';
 import { createPopulation } from './population.ts';
-import { createRandom } from './random.ts';
 import { assertSimulateOptions, type SimulateOptions } from './simulate-options.ts';
 import { SIMULATED_COLUMNS, toColumns } from './simulated-columns.ts';
 import { DAY_MS, type SimulatedTransaction, simulateDay } from './simulated-day.ts';

@@ -1,3 +1,4 @@
+import type { Random } from '../../core/random/random.ts';
 import type { FraudStories } from './fraud-stories.ts';
 import {
   COMPROMISED_TERMINAL,
@@ -10,7 +11,6 @@ import {
 } from './fraud-stories.ts';
 import { MERCHANT_CATEGORIES } from './merchant-categories.ts';
 import type { Population, User } from './population.ts';
-import type { Random } from './random.ts';
 
 export type SimulatedTransaction = {
   /** Indices into the population. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { createRandom } from '../../core/random/random.ts';
 import {
   COMPROMISED_TERMINAL,
   createFraudStories,
@@ -10,7 +11,6 @@ import {
 } from './fraud-stories.ts';
 import { MERCHANT_CATEGORIES } from './merchant-categories.ts';
 import { createPopulation, REACH, SQUARE_SIDE } from './population.ts';
-import { createRandom } from './random.ts';
 import { simulateDays } from './simulate.ts';
 import { DAY_MS, type SimulatedTransaction } from './simulated-day.ts';
 import { terminalsNear } from './terminals-near.ts';
