@@ -13,5 +13,6 @@ export const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   models: async () => (await import('./commands/models/command.ts')).command,
   topics: async () => (await import('./commands/topics/command.ts')).command,
   train: async () => (await import('./commands/train/command.ts')).command,
+  evaluate: async () => (await import('./commands/evaluate/command.ts')).command,
   services: async () => (await import('./commands/services/command.ts')).command,
 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { preparePython } from '../src/commands/train/python-environment.ts';
+import { preparePython } from '../src/assembly/training/python-environment.ts';
 import { transactionMessage } from './http-messages.ts';
 import { runVerb, startService, temporaryDirectory } from './start-service.ts';
 

@@ -46,11 +46,14 @@ class Rows:
         return f"{len(self):,} rows, {self.is_fraud.sum():,} frauds, {day(self.times[0])} to {day(self.times[-1])}"
 
 
-def read_rows(path: Path, features: list[str], label: str = "is_fraud", others: tuple[str, ...] = ()) -> Rows:
-    """@param others more columns of text to read"""
+def read_rows(path: Path, features: list[str], label: str = "is_fraud", others: tuple[str, ...] = (),
+              optional: tuple[str, ...] = ()) -> Rows:
+    """@param others more columns of text to read; `optional` ones are empty where the dataset has none"""
     refuse_if(not path.is_file(), f"dataset {path} is not a file")
     try:
         schema = pq.read_schema(path)
+        absent = [name for name in optional if name not in schema.names]
+        others = (*others, *(name for name in optional if name in schema.names))
         assert_columns(schema, path.name, features, label, others)
         table = pq.read_table(path, columns=["transaction_id", "timestamp", *features, label, *others])
     except (pa.ArrowException, OSError) as error:
@@ -67,7 +70,9 @@ def read_rows(path: Path, features: list[str], label: str = "is_fraud", others: 
         values[:, index] = table[name].to_numpy()
         infinite = int(np.isinf(values[:, index]).sum())
         refuse_if(infinite, f"feature {name} is infinite in {infinite:,} rows")
-    return Rows(times, values, table[label].to_numpy(), {name: table[name].to_numpy() for name in others})
+    columns = {name: table[name].to_numpy() for name in others}
+    columns |= {name: np.full(len(times), "", dtype=object) for name in absent}
+    return Rows(times, values, table[label].to_numpy(), columns)
 
 
 def assert_columns(schema: pa.Schema, file_name: str, features: list[str], label: str, others: tuple[str, ...]) -> None:

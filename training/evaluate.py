@@ -51,14 +51,14 @@ def main() -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    rows = read_rows(arguments.dataset, arguments.features, others=("user_id", STORY))
+    rows = read_rows(arguments.dataset, arguments.features, others=("user_id",), optional=(STORY,))
     end = rows.days[-1] + DAY
-    test = weeks(rows, end, arguments)
     validation = weeks(rows, end - (WEEKS + 1) * WEEK_DAYS * DAY, arguments)
+    test = [] if arguments.validation_only else weeks(rows, end, arguments)
     parameters, validation_scores = choose(validation, arguments)
     test_scores = [fit_and_score(week, parameters, arguments) for week in test]
     write_scores(arguments.out, {"validation": (validation, validation_scores), "test": (test, test_scores)})
-    summary = {"parameters": parameters, "training": [str(week.training) for week in test]}
+    summary = {"parameters": parameters, "training": [str(week.training) for week in [*validation, *test]]}
     arguments.out.with_suffix(".json").write_text(json.dumps(summary) + "\n")
 
 
@@ -72,6 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--training-days", type=int, default=7)
     parser.add_argument("--label-delay-days", type=int, default=7, help="between training and the week that is scored")
     parser.add_argument("--blocking-delay-days", type=int, default=7, help="until a card's fraud is known")
+    parser.add_argument("--validation-only", action="store_true", help="leave the test weeks alone")
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
 """Trains the small models of test/fixtures/ on synthetic payments, and writes them with their parity vectors: tree ensembles
-in models/, what only ONNX Runtime can score in models-other/.
+in models/, with the attributions that the shap package gives to the same rows; what only ONNX Runtime can score in models-other/.
 
     python training/export_fixtures.py                     the fixtures
     python training/export_fixtures.py --large FOLDER      one forest of 100 trees of depth 10, for bench/scoring.ts
 
-Requirements: numpy==2.4.6 scikit-learn==1.9.1 lightgbm==4.7.0 xgboost==3.2.0 onnx==1.23.2 onnxruntime==1.30.0
+Requirements (in an environment of their own: shap is wanted for nothing else): shap==0.51.0 numpy==2.4.6 scikit-learn==1.9.1 lightgbm==4.7.0 xgboost-cpu==3.2.0 onnx==1.23.2 onnxruntime==1.30.0
 skl2onnx==1.20.0 onnxmltools==1.16.0
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+import shap
 import xgboost
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -86,14 +87,26 @@ def write_model(folder: Path, estimator, rows: np.ndarray, is_fraud: np.ndarray)
         model = export_onnx.export_pipeline(estimator, len(FEATURES))
     else:
         model = export_onnx.export_classifier(estimator, len(FEATURES))
-        export_onnx.write_covers(model, rows)
+        export_onnx.write_covers(model, estimator)
     difference = export_onnx.assert_same_probabilities(model, estimator, rows)
     content = model.SerializeToString()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(content)
     write_json(folder / "parity.json", export_onnx.parity_vectors(model, rows[:64]))
+    if not isinstance(estimator, Pipeline):
+        write_json(folder / "attributions.json", attributions(estimator, rows[:64]))
     write_json(folder / "model.json", model_card(folder.name, estimator, rows, is_fraud, content), indent=2)
     print(f"{folder.name}: {len(content):,} bytes, at most {difference:.1e} from {type(estimator).__name__}")
+
+
+def attributions(estimator, rows: np.ndarray) -> dict:
+    """Of the score that rows get for fraud: a probability of forests, a log-odds of boosting."""
+    explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    values = np.asarray(explainer.shap_values(rows, check_additivity=False))
+    expected = np.ravel(explainer.expected_value)[-1]
+    if values.ndim == 3:  # one for each class
+        values = values[:, :, 1]
+    return {"expected": float(expected), "contributions": [[float(value) for value in row] for row in values]}
 
 
 def model_card(version: str, estimator, rows: np.ndarray, is_fraud: np.ndarray, content: bytes) -> dict:

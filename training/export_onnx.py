@@ -6,9 +6,11 @@ are put right here:
 
 1. skl2onnx drops a forest's `missing_go_to_left`, so that every NaN goes right;
 2. onnxmltools rounds LightGBM's double thresholds to the nearest float32, which may lie on the other side of a value;
-3. none of them writes covers. `write_covers` puts into `nodes_hitrates` how many training rows reach each node: that is
+3. none of them writes covers. `write_covers` puts into `nodes_hitrates` the training rows that reached each node: that is
    the attribute's meaning, ONNX Runtime ignores it in scoring, and attributions need it.
 """
+
+import json
 
 import numpy as np
 import onnx
@@ -37,22 +39,15 @@ def export_pipeline(pipeline, feature_count: int) -> onnx.ModelProto:
     return model
 
 
-def write_covers(model: onnx.ModelProto, rows: np.ndarray) -> None:
-    """Sets `nodes_hitrates` to the number of `rows` (rows x features, NaN where missing) that reach each node."""
-    rows = np.ascontiguousarray(rows, dtype=np.float32)
-    trees = _TreeArrays(_tree_node(model))
-    covers = np.zeros(len(trees.threshold), dtype=np.int64)
-    for root in trees.roots:
-        at = np.full(len(rows), root)
-        alive = np.arange(len(rows))
-        covers[root] += len(rows)
-        while True:
-            alive = alive[~trees.is_leaf[at[alive]]]
-            if len(alive) == 0:
-                break
-            at[alive] = trees.next(at[alive], rows[alive, trees.feature[at[alive]]])
-            covers += np.bincount(at[alive], minlength=len(covers))
-    _replace_attribute(_tree_node(model), "nodes_hitrates", covers.astype(np.float32).tolist())
+def write_covers(model: onnx.ModelProto, estimator) -> None:
+    """Sets `nodes_hitrates` to the weight of training rows at each node, as the trainer itself counts it: a forest's rows
+    as often as they were drawn, LightGBM's rows, the sums of XGBoost's second derivatives."""
+    node = _tree_node(model)
+    arrays = _TreeArrays(node)
+    covers = np.zeros(len(arrays.is_leaf))
+    for root, tree in zip(arrays.roots, _cover_trees(estimator), strict=True):
+        _copy_covers(tree, root, arrays, covers)
+    _replace_attribute(node, "nodes_hitrates", covers.astype(np.float32).tolist())
 
 
 def probabilities(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:
@@ -172,6 +167,48 @@ def _collect_thresholds(structure: dict, doubles: dict) -> None:
     _collect_thresholds(structure["right_child"], doubles)
 
 
+# A tree of covers: (cover, tree where the comparison is true, tree where it is not), or (cover,) of a leaf.
+
+
+def _cover_trees(estimator) -> list[tuple]:
+    library = type(estimator).__module__.split(".")[0]
+    if library == "sklearn":
+        return [_sklearn_covers(tree.tree_, 0) for tree in np.ravel(estimator.estimators_)]
+    if library == "lightgbm":
+        return [_lightgbm_covers(tree["tree_structure"]) for tree in estimator.booster_.dump_model()["tree_info"]]
+    dumps = estimator.get_booster().get_dump(dump_format="json", with_stats=True)
+    return [_xgboost_covers(json.loads(dump)) for dump in dumps]
+
+
+def _sklearn_covers(tree, node: int) -> tuple:
+    cover = tree.weighted_n_node_samples[node]
+    if tree.children_left[node] == -1:
+        return (cover,)
+    return cover, _sklearn_covers(tree, tree.children_left[node]), _sklearn_covers(tree, tree.children_right[node])
+
+
+def _lightgbm_covers(node: dict) -> tuple:
+    if "split_index" not in node:
+        return (node.get("leaf_count", 1),)
+    return node["internal_count"], _lightgbm_covers(node["left_child"]), _lightgbm_covers(node["right_child"])
+
+
+def _xgboost_covers(node: dict) -> tuple:
+    if "children" not in node:
+        return (node["cover"],)
+    children = {child["nodeid"]: child for child in node["children"]}
+    return node["cover"], _xgboost_covers(children[node["yes"]]), _xgboost_covers(children[node["no"]])
+
+
+def _copy_covers(tree: tuple, at: int, arrays: "_TreeArrays", covers: np.ndarray) -> None:
+    covers[at] = tree[0]
+    if arrays.is_leaf[at] != (len(tree) == 1):
+        raise ValueError("the exported trees do not have the shape of the trainer's: covers would be wrong")
+    if len(tree) > 1:
+        _copy_covers(tree[1], arrays.when_true[at], arrays, covers)
+        _copy_covers(tree[2], arrays.when_false[at], arrays, covers)
+
+
 def _let_any_number_of_rows_out(model: onnx.ModelProto) -> None:
     """onnxmltools declares one label whatever the number of rows, and ONNX Runtime warns at each batch."""
     for output in model.graph.output:
@@ -187,13 +224,9 @@ class _TreeArrays:
         modes = np.array([mode.decode() for mode in _attribute(node, "nodes_modes")])
         position = {key: index for index, key in enumerate(zip(tree_ids.tolist(), node_ids.tolist()))}
         self.is_leaf = modes == "LEAF"
-        self.is_strict = modes == "BRANCH_LT"
         unknown = set(modes) - {"LEAF", "BRANCH_LT", "BRANCH_LEQ"}
         if unknown:
             raise ValueError(f"nodes_modes has {', '.join(sorted(unknown))}: cannot count covers")
-        self.feature = np.array(_attribute(node, "nodes_featureids"))
-        self.threshold = np.array(_attribute(node, "nodes_values"), dtype=np.float32)
-        self.tracks_missing = np.array(_attribute(node, "nodes_missing_value_tracks_true"), dtype=bool)
         self.when_true = self._positions(position, tree_ids, _attribute(node, "nodes_truenodeids"))
         self.when_false = self._positions(position, tree_ids, _attribute(node, "nodes_falsenodeids"))
         self.roots = np.flatnonzero(np.diff(tree_ids, prepend=tree_ids[0] - 1))
@@ -201,12 +234,6 @@ class _TreeArrays:
     def _positions(self, position, tree_ids, child_ids):
         keys = zip(tree_ids.tolist(), child_ids, self.is_leaf)
         return np.array([-1 if is_leaf else position[tree, child] for tree, child, is_leaf in keys])
-
-    def next(self, at: np.ndarray, values: np.ndarray) -> np.ndarray:
-        threshold = self.threshold[at]
-        holds = np.where(self.is_strict[at], values < threshold, values <= threshold)
-        holds |= np.isnan(values) & self.tracks_missing[at]
-        return np.where(holds, self.when_true[at], self.when_false[at])
 
 
 def _tree_node(model: onnx.ModelProto) -> onnx.NodeProto:

@@ -291,7 +291,7 @@ def create_estimator(algorithm: str, seed: int):
 
 def export(estimator, split: Split, arguments: argparse.Namespace) -> onnx.ModelProto:
     model = export_onnx.export_classifier(estimator, len(arguments.features))
-    export_onnx.write_covers(model, split.training.features)
+    export_onnx.write_covers(model, estimator)
     make_reproducible(model, arguments.version)
     unseen = np.isnan(split.test.features) & ~np.isnan(split.training.features).any(axis=0)
     for name in np.array(arguments.features)[unseen.any(axis=0)]:

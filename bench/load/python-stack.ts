@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { runStep } from '../../src/commands/train/run-step.ts';
+import { runStep } from '../../src/assembly/training/run-step.ts';
 import { findFreePort, ServerProcess } from './server-process.ts';
 import { PROJECT_DIRECTORY } from './service-command.ts';
 

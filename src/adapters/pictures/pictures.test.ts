@@ -50,7 +50,7 @@ describe('a picture', () => {
   test('leaves a gap where there is no number', () => {
     const points = [0, 1, Number.NaN, 3, 4].map((y, x) => ({ x, y }));
     const svg = drawCharts([{ ...chart, series: [{ name: 'gap', points }] }]);
-    const curves = [...svg.matchAll(/<path d="(M[^"]*L[^"]*)"/g)].map(([, d]) => d.match(/M/g)!.length);
+    const curves = [...svg.matchAll(/<path d="(M[^"]*L[^"]*)" \/>/g)].map(([, d]) => d.match(/M/g)!.length);
     assert.deepEqual(curves, [2]);
   });
 

@@ -5,12 +5,12 @@ import { join, resolve } from 'node:path';
 import { loadModel } from '../../adapters/model-folder/load-model.ts';
 import { DEFAULT_MODELS_DIRECTORY, ROOT } from '../../assembly/engine-options.ts';
 import { labelDelayMs, RECORDED_HELP, RECORDED_OPTIONS } from '../../assembly/recorded-input.ts';
+import { preparePython } from '../../assembly/training/python-environment.ts';
+import { runFraud, runStep } from '../../assembly/training/run-step.ts';
 import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
 import { FEATURE_NAMES } from '../../core/features/catalogue.ts';
 import { UnknownFeatureError } from '../../core/features/feature-vector.ts';
 import { MISSION_FEATURES } from '../../core/features/mission-features.ts';
-import { preparePython } from './python-environment.ts';
-import { runStep } from './run-step.ts';
 
 const DAY_MS = 86_400_000;
 const ALGORITHMS = ['random-forest', 'gradient-boosting'];
@@ -64,16 +64,8 @@ async function run(arguments_: Arguments): Promise<void> {
   const python = await preparePython();
   const recorded = given ?? (await simulated(arguments_, work.path));
   const dataset = join(work.path, 'features.parquet');
-  await fraud(
-    'dataset',
-    ...recorded,
-    '--features',
-    features.join(','),
-    '--include',
-    'timestamp',
-    '--out',
-    dataset,
-  );
+  const columns = ['--features', features.join(','), '--include', 'timestamp'];
+  await runFraud(['dataset', ...recorded, ...columns, '--out', dataset]);
   const trainer = [
     join(ROOT, 'training', 'train.py'),
     '--dataset',
@@ -121,7 +113,7 @@ async function simulated(arguments_: Arguments, directory: string): Promise<stri
     `--${name}`,
     arguments_.required(name),
   ]);
-  await fraud('simulate', ...size, '--out', file);
+  await runFraud(['simulate', ...size, '--out', file]);
   return [file, '--label-column', 'is_fraud', '--label-delay', arguments_.required('label-delay')];
 }
 
@@ -132,10 +124,6 @@ function featureNames(arguments_: Arguments): readonly string[] {
   const unknown = names.find((name) => !FEATURE_NAMES.includes(name));
   if (unknown !== undefined) throw new UnknownFeatureError(unknown);
   return names;
-}
-
-async function fraud(...words: string[]): Promise<void> {
-  await runStep(process.execPath, [...process.execArgv, join(ROOT, 'src', 'main.ts'), ...words]);
 }
 
 async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {

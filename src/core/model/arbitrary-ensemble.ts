@@ -53,7 +53,7 @@ const leaf: fc.Arbitrary<Leaf> = fc.record({
     fc.constantFrom(LARGEST_WEIGHT, -LARGEST_WEIGHT, 0.1),
     fc.float({ min: -1, max: 1, noNaN: true }),
   ),
-  cover: fc.integer({ min: 1, max: 1000 }),
+  cover: fc.integer({ min: 0, max: 1000 }),
 });
 
 const treeOfDepth: fc.Memo<Tree> = fc.memo<Tree>((depth) =>

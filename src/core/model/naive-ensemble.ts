@@ -1,6 +1,6 @@
 /**
  * The obvious reading of a tree ensemble, against which the fast one is tested: nodes stay where the file has them, every
- * comparison is made as the file says it, and means are those of the leaves below.
+ * comparison is made as the file says it, and a feature's contribution is what the definition says.
  */
 import { type OnnxAttribute, readOnnxGraph } from './onnx-graph.ts';
 
@@ -18,7 +18,6 @@ type NaiveNode = {
 export class NaiveEnsemble {
   readonly base: number;
   readonly #nodes = new Map<string, NaiveNode>();
-  readonly #means = new Map<NaiveNode, number>();
   /** In the order of the file. */
   readonly #roots: readonly NaiveNode[];
 
@@ -62,17 +61,33 @@ export class NaiveEnsemble {
     return Math.fround(this.leaves(row).reduce((sum, weight) => Math.fround(sum + weight), 0) + this.base);
   }
 
-  /** By feature, and the sum of the roots' means; in doubles. */
+  /**
+   * Shapley values by feature, by their definition: the gain of knowing the feature, over all sets of features that may
+   * be known before. 2^features walks through all trees.
+   */
   attribute(row: Float32Array): { readonly contributions: Float64Array; readonly expected: number } {
-    const contributions = new Float64Array(row.length);
-    let expected = this.base;
-    for (const root of this.#roots) {
-      const path = this.#path(root, row);
-      expected += this.#mean(root);
-      for (let step = 1; step < path.length; step++)
-        contributions[path[step - 1].feature] += this.#mean(path[step]) - this.#mean(path[step - 1]);
-    }
-    return { contributions, expected };
+    const sets = Array.from({ length: 2 ** row.length }, (_, known) => this.#expectedScore(row, known));
+    const contributions = Float64Array.from(row, (_, feature) =>
+      sets.reduce((sum, score, known) => {
+        if (known & (1 << feature)) return sum;
+        return sum + shapleyWeight(bitsOf(known), row.length) * (sets[known | (1 << feature)] - score);
+      }, 0),
+    );
+    return { contributions, expected: sets[0] };
+  }
+
+  /** What the score is expected to be where only the features in the bits of `known` are. */
+  #expectedScore(row: Float32Array, known: number): number {
+    const expected = (node: NaiveNode): number => {
+      if (node.mode === 'LEAF') return node.weight;
+      const [whenTrue, whenFalse] = [node.whenTrue, node.whenFalse].map((child) => this.#nodes.get(child)!);
+      if (known & (1 << node.feature))
+        return expected(isTrue(node, row[node.feature]) ? whenTrue : whenFalse);
+      const [rowsTrue, rowsFalse] = [this.#rows(whenTrue), this.#rows(whenFalse)];
+      const share = rowsTrue + rowsFalse > 0 ? rowsTrue / (rowsTrue + rowsFalse) : 0.5;
+      return share * expected(whenTrue) + (1 - share) * expected(whenFalse);
+    };
+    return this.#roots.reduce((sum, root) => sum + expected(root), this.base);
   }
 
   #path(root: NaiveNode, row: Float32Array): NaiveNode[] {
@@ -83,23 +98,23 @@ export class NaiveEnsemble {
     return path;
   }
 
-  /** Of the weights of all leaves below, by the rows that reached them; remembered, as it is asked for at every row. */
-  #mean(node: NaiveNode): number {
-    const known = this.#means.get(node) ?? this.#meanOfLeaves(node);
-    this.#means.set(node, known);
-    return known;
+  #rows(node: NaiveNode): number {
+    if (node.mode === 'LEAF') return node.cover;
+    return this.#rows(this.#nodes.get(node.whenTrue)!) + this.#rows(this.#nodes.get(node.whenFalse)!);
   }
+}
 
-  #meanOfLeaves(node: NaiveNode): number {
-    const leaves = this.#leavesBelow(node);
-    const rows = leaves.reduce((sum, { cover }) => sum + cover, 0);
-    return leaves.reduce((sum, { weight, cover }) => sum + weight * cover, 0) / rows;
-  }
+/** The share of orders in which just `before` of the features come before one of them. */
+function shapleyWeight(before: number, features: number): number {
+  return 1 / (features * binomial(features - 1, before));
+}
 
-  #leavesBelow(node: NaiveNode): NaiveNode[] {
-    if (node.mode === 'LEAF') return [node];
-    return [node.whenTrue, node.whenFalse].flatMap((child) => this.#leavesBelow(this.#nodes.get(child)!));
-  }
+function binomial(all: number, chosen: number): number {
+  return chosen === 0 ? 1 : (all / chosen) * binomial(all - 1, chosen - 1);
+}
+
+function bitsOf(set: number): number {
+  return set === 0 ? 0 : (set & 1) + bitsOf(set >>> 1);
 }
 
 function isTrue({ mode, value, isMissingTrue }: NaiveNode, input: number): boolean {

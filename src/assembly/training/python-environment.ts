@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ROOT } from '../../assembly/engine-options.ts';
+import { ROOT } from '../engine-options.ts';
 import { runStep } from './run-step.ts';
 
 const TRAINING = join(ROOT, 'training');

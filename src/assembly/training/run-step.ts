@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { basename, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
+import { ROOT } from '../engine-options.ts';
 
 /** A step of the training ended badly; it has said why itself. */
 export class StepFailedError extends Error {
@@ -18,6 +19,11 @@ export async function runStep(program: string, words: readonly string[]): Promis
   const [code, signal] = await Promise.race([once(child, 'exit'), failure(child, program)]);
   if (code === 0) return;
   throw new StepFailedError(`${shown.slice(0, 3).join(' ')} ... ended with ${signal ?? `exit code ${code}`}`);
+}
+
+/** Runs one of our own verbs as a step. @throws StepFailedError */
+export async function runFraud(words: readonly string[]): Promise<void> {
+  await runStep(process.execPath, [...process.execArgv, join(ROOT, 'src', 'main.ts'), ...words]);
 }
 
 async function failure(child: ReturnType<typeof spawn>, program: string): Promise<never> {
