@@ -24,7 +24,6 @@ import platform
 import re
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -34,46 +33,20 @@ import onnx
 import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lightgbm import LGBMClassifier
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
 
 import export_onnx
+from calibration import Calibration, fit_calibration
+from dataset import DAY, Refusal, Rows, day, progress, read_rows, refuse_if
+from estimators import ALGORITHMS
+from thresholds import Costs, Ranked, cheapest, cost_at, curve, readable
 
-STARTED = time.perf_counter()
-DAY = np.timedelta64(1, "D")
-MODEL_FILES = ("model.onnx", "model.json", "parity.json")
+MODEL_FILES = ("model.onnx", "model.json", "parity.json", "model-card.md", "model-card.png")
 PARITY_ROWS = 256
 # A single feature that ranks fraud this well knows the label; the best honest ones stay below 0.95.
 LEAK_AUC = 0.995
-LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "onnx", "onnxruntime", "skl2onnx", "onnxmltools", "pyarrow")
-DESCRIPTIONS = {
-    "random-forest": "Random forest: 100 trees of depth 10, at least 10 samples a leaf.",
-    "gradient-boosting": "Gradient boosting (LightGBM): 250 trees of depth 6, at most 31 leaves each.",
-}
-
-
-class Refusal(Exception):
-    """The inputs cannot become an honest model; the message names the culprit."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A stretch of the dataset, in event-time order."""
-
-    times: np.ndarray  # datetime64[us], UTC
-    features: np.ndarray  # float32, rows x features; NaN where there is no value
-    is_fraud: np.ndarray  # bool
-
-    def between(self, start: np.datetime64, end: np.datetime64) -> "Rows":
-        first, last = np.searchsorted(self.times, np.array([start, end], dtype=self.times.dtype))
-        return Rows(self.times[first:last], self.features[first:last], self.is_fraud[first:last])
-
-    def __len__(self) -> int:
-        return len(self.times)
-
-    def __str__(self) -> str:
-        return f"{len(self):,} rows, {self.is_fraud.sum():,} frauds, {day(self.times[0])} to {day(self.times[-1])}"
+LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "onnx", "onnxruntime", "skl2onnx", "onnxmltools", "pyarrow")
+EXPORTABLE = [name for name in ALGORITHMS if name != "logistic-regression"]
 
 
 @dataclass(frozen=True)
@@ -95,28 +68,42 @@ def main() -> None:
 def train(arguments: argparse.Namespace) -> None:
     assert_replaceable(arguments.out)
     progress(f"reads {arguments.dataset.name}")
-    rows = read_rows(arguments.dataset, arguments.features, arguments.label)
+    rows = read_rows(arguments.dataset, [*arguments.features, AMOUNT], arguments.label)
     split = split_by_time(rows, arguments.test_days, arguments.label_delay_days)
     assert_trainable(split, arguments.features)
     progress(f"trains {arguments.algorithm} on {split.training}")
-    estimator = create_estimator(arguments.algorithm, arguments.seed)
-    estimator.fit(split.training.features, split.training.is_fraud.astype(int))
+    algorithm = ALGORITHMS[arguments.algorithm]
+    estimator = algorithm.create(arguments.seed, **algorithm.parameters)
+    estimator.fit(inputs(split.training), split.training.is_fraud.astype(int))
     progress("exports to ONNX and checks the export")
     model = export(estimator, split, arguments)
-    progress(f"chooses thresholds on {split.validation}")
-    validation_scores = export_onnx.probabilities(model, split.validation.features)
-    thresholds = choose_thresholds(validation_scores, split.validation.is_fraud, arguments)
+    progress(f"calibrates and chooses thresholds on {split.validation}")
+    calibration = fit_calibration(export_onnx.probabilities(model, inputs(split.validation)), split.validation.is_fraud)
+    scores = {name: calibration(export_onnx.probabilities(model, inputs(rows)))
+              for name, rows in (("validation", split.validation), ("test", split.test))}
+    costs = Costs(arguments.review_cost, arguments.insult_cost, arguments.max_decline_rate, arguments.max_review_rate)
+    thresholds = choose_thresholds(scores["validation"], split.validation, costs, arguments)
     progress(f"tests on {split.test}")
-    test_scores = export_onnx.probabilities(model, split.test.features)
-    metrics = {
-        "test": measure(test_scores, split.test, thresholds),
-        "validation": measure(validation_scores, split.validation, thresholds),
-    }
+    metrics = {name: measure(scores[name], getattr(split, name), thresholds, costs) for name in ("test", "validation")}
     content = model.SerializeToString(deterministic=True)
-    card = describe(arguments, split, thresholds, metrics, content)
-    write_folder(arguments.out, content, card, parity_vectors(content, split.test, arguments.seed))
+    card = describe(arguments, split, thresholds, calibration, metrics, scores["validation"], costs, content)
+    write_folder(arguments.out, content, card, parity_vectors(content, split.test, calibration, arguments.seed))
+    if arguments.scores:
+        write_scores(arguments.scores, model, split.test, scores["test"])
     progress(f"wrote {arguments.out} ({len(content):,} bytes of ONNX)")
     print_table(card)
+
+
+# The amount is read besides the features, for what fraud costs; it is the last column.
+AMOUNT = "transaction_amount"
+
+
+def inputs(rows: Rows) -> np.ndarray:
+    return rows.features[:, :-1]
+
+
+def amounts(rows: Rows) -> np.ndarray:
+    return rows.features[:, -1]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -124,16 +111,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--dataset", type=Path, required=True, help="Parquet file written by `fraud dataset`")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write; an older model there is replaced")
     parser.add_argument("--version", required=True, help="name of the model, such as v1")
-    parser.add_argument("--algorithm", choices=list(DESCRIPTIONS), required=True)
+    parser.add_argument("--algorithm", choices=EXPORTABLE, required=True)
     parser.add_argument("--features", type=lambda text: text.split(","), required=True, help="columns, in model order")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--description", help="one line for model.json (default: of the algorithm)")
     parser.add_argument("--label", default="is_fraud", help="label column (default %(default)s)")
     parser.add_argument("--label-delay-days", type=int, default=7, help="days until labels are known (default 7)")
     parser.add_argument("--test-days", type=int, default=7, help="days of test, and of validation (default 7)")
-    parser.add_argument("--max-false-positive-rate", type=float, default=0.02, help="of `fraud` (default 0.02)")
-    parser.add_argument("--decline-false-positive-rate", type=float, default=0.002, help="of `decline` (default 0.002)")
-    parser.add_argument("--review-rate", type=float, help="share of payments to review (default: `review` is `fraud`)")
+    parser.add_argument("--max-false-positive-rate", type=float, default=0.02, help="of `is_fraud` (default 0.02)")
+    parser.add_argument("--review-cost", type=float, default=5.0, help="of looking at a payment (default 5)")
+    parser.add_argument("--insult-cost", type=float, default=20.0, help="of declining a legitimate one (default 20)")
+    parser.add_argument("--max-decline-rate", type=float, default=0.01, help="share of payments (default 0.01)")
+    parser.add_argument("--max-review-rate", type=float, default=0.02, help="share of payments (default 0.02)")
+    parser.add_argument("--scores", type=Path, help="Parquet file to write with the scores of the test days")
     arguments = parser.parse_args()
     assert_arguments(arguments)
     return arguments
@@ -150,70 +140,12 @@ def assert_arguments(arguments: argparse.Namespace) -> None:
     refuse_if(arguments.test_days < 1, f"--test-days {arguments.test_days} is less than 1")
     refuse_if(arguments.label_delay_days < 0, f"--label-delay-days {arguments.label_delay_days} is less than 0")
     refuse_if(not 0 <= arguments.seed < 2**31, f"--seed {arguments.seed} is not between 0 and 2147483647")
-    for option in ("max_false_positive_rate", "decline_false_positive_rate", "review_rate"):
+    for option in ("max_false_positive_rate", "max_decline_rate", "max_review_rate"):
         rate = getattr(arguments, option)
-        refuse_if(rate is not None and not 0 < rate < 1,
-                  f"--{option.replace('_', '-')} {rate} is not between 0 and 1")
-    refuse_if(arguments.decline_false_positive_rate > arguments.max_false_positive_rate,
-              f"--decline-false-positive-rate {arguments.decline_false_positive_rate} "
-              f"exceeds --max-false-positive-rate {arguments.max_false_positive_rate}")
-
-
-# The dataset.
-
-
-def read_rows(path: Path, features: list[str], label: str) -> Rows:
-    refuse_if(not path.is_file(), f"dataset {path} is not a file")
-    columns = ["transaction_id", "timestamp", *features, label]
-    try:
-        schema = pq.read_schema(path)
-        assert_columns(schema, path.name, features, label)
-        table = pq.read_table(path, columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise Refusal(f"dataset {path} cannot be read as Parquet: {error}") from error
-    refuse_if(table.num_rows == 0, f"dataset {path.name} has no rows")
-    for name in ("transaction_id", "timestamp", label):
-        missing = table[name].null_count
-        refuse_if(missing, f"column {name} has no value in {missing:,} of {table.num_rows:,} rows")
-    assert_distinct(table["transaction_id"])
-    times = table["timestamp"].cast(pa.timestamp("us", table.schema.field("timestamp").type.tz)).to_numpy()
-    assert_sorted(times)
-    values = np.empty((table.num_rows, len(features)), dtype=np.float32)
-    for index, name in enumerate(features):
-        values[:, index] = table[name].to_numpy()
-        infinite = int(np.isinf(values[:, index]).sum())
-        refuse_if(infinite, f"feature {name} is infinite in {infinite:,} rows")
-    return Rows(times, values, table[label].to_numpy())
-
-
-def assert_columns(schema: pa.Schema, file_name: str, features: list[str], label: str) -> None:
-    wanted = ["transaction_id", "timestamp", *features, label]
-    absent = [name for name in wanted if name not in schema.names]
-    refuse_if(absent, f"dataset {file_name} has no column {', '.join(absent)}; it has {', '.join(schema.names)}")
-    twice = [name for name in wanted if schema.names.count(name) > 1]
-    refuse_if(twice, f"dataset {file_name} has more than one column {', '.join(twice)}")
-    kinds = {"transaction_id": ("text", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
-             "timestamp": ("a timestamp", pa.types.is_timestamp),
-             label: ("boolean", pa.types.is_boolean)}
-    for name in wanted:
-        expected, matches = kinds.get(name, ("float32", pa.types.is_float32))
-        kind = schema.field(name).type
-        refuse_if(not matches(kind), f"column {name} is {kind}, and must be {expected}")
-
-
-def assert_distinct(ids: pa.ChunkedArray) -> None:
-    counts = ids.value_counts()
-    repeated = np.flatnonzero(counts.field("counts").to_numpy() > 1)
-    if len(repeated):
-        first = counts.field("values")[int(repeated[0])].as_py()
-        raise Refusal(f"transaction_id {first!r} is there more than once, as are {len(repeated) - 1:,} others")
-
-
-def assert_sorted(times: np.ndarray) -> None:
-    backwards = np.flatnonzero(times[1:] < times[:-1])
-    if len(backwards):
-        row = int(backwards[0]) + 1
-        raise Refusal(f"timestamp is not in order: row {row} ({times[row]}) comes after {times[row - 1]}")
+        refuse_if(not 0 < rate < 1, f"--{option.replace('_', '-')} {rate} is not between 0 and 1")
+    for option in ("review_cost", "insult_cost"):
+        cost = getattr(arguments, option)
+        refuse_if(not 0 <= cost < float("inf"), f"--{option.replace('_', '-')} {cost} is not a cost of 0 or more")
 
 
 # The split.
@@ -281,23 +213,15 @@ def ranking_auc(values: np.ndarray, is_fraud: np.ndarray) -> float:
 # The model.
 
 
-def create_estimator(algorithm: str, seed: int):
-    if algorithm == "random-forest":
-        return RandomForestClassifier(100, max_depth=10, min_samples_leaf=10, n_jobs=2, random_state=seed)
-    return LGBMClassifier(n_estimators=250, learning_rate=0.05, max_depth=6, num_leaves=31, min_child_samples=50,
-                          reg_lambda=1.0, random_state=seed, deterministic=True, force_row_wise=True, n_jobs=1,
-                          verbose=-1)
-
-
 def export(estimator, split: Split, arguments: argparse.Namespace) -> onnx.ModelProto:
     model = export_onnx.export_classifier(estimator, len(arguments.features))
     export_onnx.write_covers(model, estimator)
     make_reproducible(model, arguments.version)
-    unseen = np.isnan(split.test.features) & ~np.isnan(split.training.features).any(axis=0)
+    unseen = np.isnan(inputs(split.test)) & ~np.isnan(inputs(split.training)).any(axis=0)
     for name in np.array(arguments.features)[unseen.any(axis=0)]:
         progress(f"note: feature {name} has missing values in the test days and none in training")
     try:
-        export_onnx.assert_same_probabilities(model, estimator, split.test.features[~unseen.any(axis=1)])
+        export_onnx.assert_same_probabilities(model, estimator, inputs(split.test)[~unseen.any(axis=1)])
     except ValueError as error:
         raise Refusal(f"the ONNX export does not say what the classifier says: {error}") from error
     return model
@@ -311,17 +235,20 @@ def make_reproducible(model: onnx.ModelProto, version: str) -> None:
     model.opset_import.extend(opsets)
 
 
-def choose_thresholds(scores: np.ndarray, is_fraud: np.ndarray, arguments: argparse.Namespace) -> dict:
+def choose_thresholds(scores: np.ndarray, rows: Rows, costs: Costs, arguments: argparse.Namespace) -> dict:
     """A payment is fraud, reviewed or declined if its probability is at least the threshold."""
-    legitimate = scores[~is_fraud]
-    fraud = smallest_threshold(legitimate, arguments.max_false_positive_rate)
-    decline = smallest_threshold(legitimate, arguments.decline_false_positive_rate)
-    review = fraud if arguments.review_rate is None else smallest_threshold(scores, arguments.review_rate)
-    thresholds = {"fraud": float(fraud), "review": float(review), "decline": float(decline)}
+    fraud = smallest_threshold(scores[~rows.is_fraud], arguments.max_false_positive_rate)
+    ranked = Ranked(scores, rows.is_fraud, amounts(rows))
+    review, decline = cheapest(ranked, costs)
+    thresholds = {"fraud": float(fraud), "review": review, "decline": min(decline, ALMOST_ONE)}
+    thresholds["review"] = min(review, thresholds["decline"])
     for name, value in thresholds.items():
         refuse_if(not 0 < value < 1, f"no {name} threshold between 0 and 1 keeps to its rate: it would be {value}")
-    refuse_if(review > decline, f"the review threshold {review} exceeds decline's {decline}: raise --review-rate")
     return thresholds
+
+
+# A calibrated probability may be 1; a threshold stays below.
+ALMOST_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 
 
 def smallest_threshold(scores: np.ndarray, max_rate: float) -> np.float32:
@@ -330,17 +257,19 @@ def smallest_threshold(scores: np.ndarray, max_rate: float) -> np.float32:
     return np.nextafter(np.sort(scores)[::-1][allowed], np.float32(np.inf))
 
 
-def measure(scores: np.ndarray, rows: Rows, thresholds: dict) -> dict:
+def measure(scores: np.ndarray, rows: Rows, thresholds: dict, costs: Costs) -> dict:
     false_positive_rates, recalls, _ = roc_curve(rows.is_fraud, scores, drop_intermediate=False)
     recall_at = {
         f"recall_at_fpr_{percent}pct": readable(recalls[false_positive_rates <= percent / 100].max())
-        for percent in (0.5, 1, 2)
+        for percent in (0.1, 0.5, 1, 2, 5)
     }
     return {
         **stretch(rows),
         "auc": readable(roc_auc_score(rows.is_fraud, scores)),
         "average_precision": readable(average_precision_score(rows.is_fraud, scores)),
         **recall_at,
+        "brier": readable(brier_score_loss(rows.is_fraud, scores)),
+        "cost_per_1000": cost_at(scores, rows.is_fraud, amounts(rows), thresholds["review"], thresholds["decline"], costs),
         "at_threshold": {name: measure_at(scores >= thresholds[name], rows.is_fraud) for name in thresholds},
     }
 
@@ -357,15 +286,17 @@ def measure_at(alerts: np.ndarray, is_fraud: np.ndarray) -> dict:
 # The folder.
 
 
-def describe(arguments: argparse.Namespace, split: Split, thresholds: dict, metrics: dict, content: bytes) -> dict:
+def describe(arguments: argparse.Namespace, split: Split, thresholds: dict, calibration: Calibration, metrics: dict,
+             validation_scores: np.ndarray, costs: Costs, content: bytes) -> dict:
     training = split.training
     legitimate = training.features[~training.is_fraud]
     return {
         "version": arguments.version,
-        "description": arguments.description or DESCRIPTIONS[arguments.algorithm],
+        "description": arguments.description or ALGORITHMS[arguments.algorithm].description,
         "algorithm": arguments.algorithm,
         "features": arguments.features,
         "thresholds": thresholds,
+        "calibration": calibration.card(),
         "usual": {name: usual(legitimate[:, index]) for index, name in enumerate(arguments.features)},
         "training": {
             "data": arguments.dataset.name,
@@ -373,14 +304,33 @@ def describe(arguments: argparse.Namespace, split: Split, thresholds: dict, metr
             "seed": arguments.seed,
             "label_delay_days": arguments.label_delay_days,
             "label_delay_days_before_validation": split.validation_delay_days,
-            "max_false_positive_rate": arguments.max_false_positive_rate,
-            "decline_false_positive_rate": arguments.decline_false_positive_rate,
-            "review_rate": arguments.review_rate,
-            "libraries": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
+            "parameters": ALGORITHMS[arguments.algorithm].parameters,
+            "costs": {
+                "review": arguments.review_cost,
+                "insult": arguments.insult_cost,
+                "max_false_positive_rate": arguments.max_false_positive_rate,
+                "max_decline_rate": arguments.max_decline_rate,
+                "max_review_rate": arguments.max_review_rate,
+            },
+            "libraries": {"python": platform.python_version(), **versions()},
         },
         "metrics": metrics,
+        "curve": curve(Ranked(validation_scores, split.validation.is_fraud, amounts(split.validation)), costs),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+
+
+def versions() -> dict:
+    """XGBoost comes as one of two packages, by platform."""
+    found = {}
+    for name in LIBRARIES:
+        for package in (name, f"{name}-cpu"):
+            try:
+                found[name] = metadata.version(package)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return found
 
 
 def stretch(rows: Rows) -> dict:
@@ -394,23 +344,24 @@ def usual(values: np.ndarray) -> dict:
     return {name: float(str(value)) for name, value in zip(("median", "p05", "p95"), quantiles)}
 
 
-def parity_vectors(content: bytes, test: Rows, seed: int) -> dict:
-    """Test rows with ONNX Runtime's probability of each, scored one at a time as the service does."""
+def parity_vectors(content: bytes, test: Rows, calibration: Calibration, seed: int) -> dict:
+    """Test rows with what ONNX Runtime says of each, scored one at a time as the service does, and what that is worth."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    rows = test.features[parity_rows(test, np.random.default_rng(seed))]
+    rows = inputs(test)[parity_rows(test, np.random.default_rng(seed))]
     scores = [session.run(["probabilities"], {export_onnx.INPUT_NAME: row[np.newaxis]})[0][0, 1] for row in rows]
     return {
         "inputs": [[None if np.isnan(value) else float(value) for value in row] for row in rows],
         "probabilities": [float(score) for score in scores],
+        "calibrated": [float(probability) for probability in calibration(np.array(scores, dtype=np.float32))],
     }
 
 
 def parity_rows(test: Rows, random: np.random.Generator) -> np.ndarray:
     """A quarter frauds and a quarter with missing values, as far as there are; the rest as they come."""
     chosen = np.array([], dtype=int)
-    has_missing = np.isnan(test.features).any(axis=1)
+    has_missing = np.isnan(inputs(test)).any(axis=1)
     for candidates, wanted in ((test.is_fraud, PARITY_ROWS // 4), (has_missing, PARITY_ROWS // 4), (True, PARITY_ROWS)):
         left = np.setdiff1d(np.flatnonzero(np.broadcast_to(candidates, len(test))), chosen)
         count = min(wanted, len(left), PARITY_ROWS - len(chosen))
@@ -439,9 +390,14 @@ def write_folder(folder: Path, content: bytes, card: dict, parity: dict) -> None
 
 
 def one_row_a_line(parity: dict) -> str:
-    inputs = ",\n    ".join(json.dumps(row, allow_nan=False) for row in parity["inputs"])
-    probabilities = ",\n    ".join(json.dumps(value, allow_nan=False) for value in parity["probabilities"])
-    return f'{{\n  "inputs": [\n    {inputs}\n  ],\n  "probabilities": [\n    {probabilities}\n  ]\n}}\n'
+    lists = [f'  "{name}": [\n    ' + ",\n    ".join(json.dumps(row, allow_nan=False) for row in rows) + "\n  ]"
+             for name, rows in parity.items()]
+    return "{\n" + ",\n".join(lists) + "\n}\n"
+
+
+def write_scores(path: Path, model: onnx.ModelProto, test: Rows, probabilities: np.ndarray) -> None:
+    columns = {"is_fraud": test.is_fraud, "score": export_onnx.probabilities(model, inputs(test)), "probability": probabilities}
+    pq.write_table(pa.table(columns), path)
 
 
 # What a person sees.
@@ -457,23 +413,6 @@ def print_table(card: dict) -> None:
     for name, at in card["metrics"]["test"]["at_threshold"].items():
         precision = "-" if at["precision"] is None else f"{at['precision']:.3f}"
         print(f"{name:12}{card['thresholds'][name]:9.4f}{at['recall']:9.3f}{at['false_positive_rate']:9.4f}{precision:>11}")
-
-
-def progress(message: str) -> None:
-    print(f"{time.perf_counter() - STARTED:7.1f} s  {message}", file=sys.stderr, flush=True)
-
-
-def readable(value: float) -> float:
-    return round(float(value), 5)
-
-
-def day(time: np.datetime64) -> str:
-    return str(time.astype("datetime64[D]"))
-
-
-def refuse_if(condition, message: str) -> None:
-    if condition:
-        raise Refusal(message)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,18 @@ const FOREST = join(root, 'test/fixtures/models/forest');
 const LOGISTIC = join(root, 'test/fixtures/models-other/logistic');
 const folders = globSync(['models/*', 'test/fixtures/models*/*'], { cwd: root }).sort();
 
-type Card = { features: string[]; sha256: string; usual: Record<string, { median: number }> };
+type Card = {
+  calibration?: { scores: number[]; probabilities: number[] };
+  features: string[];
+  sha256: string;
+  usual: Record<string, { median: number }>;
+};
 type Parity = { inputs: unknown; probabilities: unknown };
+
+/** Half of what the model says up to 0.8, and from there up to 1. */
+const HALVES = { scores: [0, 0.8, 1], probabilities: [0, 0.4, 1] };
+const halve = (score: number) =>
+  Math.fround(score < 0.8 ? score * (0.4 / 0.8) : 0.4 + (score - 0.8) * ((1 - 0.4) / (1 - 0.8)));
 
 describe('a model folder', () => {
   for (const folder of folders) {
@@ -24,18 +34,33 @@ describe('a model folder', () => {
       const card = await readJson<Card & { thresholds: object }>(join(root, folder, 'model.json'));
       const model = await loadModel(join(root, folder), card.features);
       assert.equal(model.version, basename(folder));
-      assert.deepEqual(
-        [model.sha256, model.features, model.thresholds],
-        [card.sha256, card.features, card.thresholds],
+      assert.deepEqual([model.features, model.thresholds], [card.features, card.thresholds]);
+      assert.equal(
+        model.sha256 === card.sha256,
+        !card.calibration,
+        'a calibration is part of what a model is',
       );
       assert.deepEqual(
         model.usual,
         card.features.map((name) => card.usual[name].median),
       );
-      const { rows, count, probabilities } = await readParity(join(root, folder));
-      assert.deepEqual(await model.score(rows, count), probabilities);
+      const { rows, count, probabilities, calibrated } = await readParity(join(root, folder));
+      assert.deepEqual(await model.score(rows, count), calibrated ?? probabilities);
     });
   }
+
+  test('with a calibration gives the trainer’s calibrated probabilities, whatever scores it', async (t) => {
+    for (const source of [FOREST, LOGISTIC]) {
+      const folder = await copyOf(t, source);
+      await change<Card>(folder, 'model.json', (card) => ({ ...card, calibration: HALVES }));
+      const { probabilities } = await readParity(folder);
+      const halved = Array.from(probabilities, halve);
+      await change<Parity>(folder, 'parity.json', (parity) => ({ ...parity, calibrated: halved }));
+      const model = await loadModel(folder, (await cardOf(folder)).features);
+      const { rows, count } = await readParity(folder);
+      assert.deepEqual([...(await model.score(rows, count))], halved);
+    }
+  });
 
   test('of a tree ensemble is scored at once, in TypeScript, and says what moved the score', async () => {
     const model = await loadModel(FOREST, (await cardOf(FOREST)).features);
@@ -146,9 +171,27 @@ describe('a model folder is refused, by its name, the file’s and the cause, wi
       says: /model\.json asks for the feature shoe_size, which is not in the catalogue$/,
       breaking: card({ features: ['shoe_size'], usual: { shoe_size: { median: 42 } } }),
     },
+    'a calibration that falls': {
+      file: 'model.json',
+      says: /calibration\.probabilities must be two or more numbers that rise from 0 to 1$/,
+      breaking: card({ calibration: { scores: [0, 0.5, 1], probabilities: [0, 1, 1] } }),
+    },
+    'a calibration without vectors to check it': {
+      file: 'parity.json',
+      says: /has no calibrated probabilities, so the calibration cannot be checked$/,
+      breaking: card({ calibration: HALVES }),
+    },
+    'a calibration that its vectors deny': {
+      file: 'parity.json',
+      says: /calibrated vector 0 comes out as .*, not as 0.75$/,
+      breaking: async (folder) => {
+        await card({ calibration: HALVES })(folder);
+        await parity(({ probabilities }) => ({ calibrated: (probabilities as []).map(() => 0.75) }))(folder);
+      },
+    },
     'another ONNX file': {
       file: 'model.onnx',
-      says: /model\.onnx has the sha256 [0-9a-f]{64}, but model\.json says 5f3fbc6a[0-9a-f]{56}$/,
+      says: /model\.onnx has the sha256 [0-9a-f]{64}, but model\.json says [0-9a-f]{64}$/,
       breaking: async (folder) => {
         const path = join(folder, 'model.onnx');
         const bytes = await readFile(path);
@@ -329,12 +372,15 @@ function cardOf(folder: string): Promise<Card> {
 }
 
 async function readParity(folder: string) {
-  const path = join(folder, 'parity.json');
-  const { inputs, probabilities } = await readJson<{ inputs: (number | null)[][]; probabilities: number[] }>(
-    path,
-  );
+  type Vectors = { inputs: (number | null)[][]; probabilities: number[]; calibrated?: number[] };
+  const { inputs, probabilities, calibrated } = await readJson<Vectors>(join(folder, 'parity.json'));
   const rows = Float32Array.from(inputs.flat(), (value) => value ?? Number.NaN);
-  return { rows, count: inputs.length, probabilities: Float32Array.from(probabilities) };
+  return {
+    rows,
+    count: inputs.length,
+    probabilities: Float32Array.from(probabilities),
+    calibrated: calibrated && Float32Array.from(calibrated),
+  };
 }
 
 async function readJson<Content>(path: string): Promise<Content> {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EnsembleAttribution } from '../../core/model/attribute-ensemble.ts';
+import { Calibration, type CalibrationKnots } from '../../core/model/calibration.ts';
 import { type ModelCard, parseModelCard } from '../../core/model/model-card.ts';
 import { UnsupportedModelError } from '../../core/model/model-errors.ts';
 import { scoreEnsemble } from '../../core/model/score-ensemble.ts';
@@ -45,10 +46,18 @@ export async function loadModel(folder: string, knownFeatures: readonly string[]
   const parity = await readPart(folder, 'parity.json', (bytes) =>
     parseParity(bytes.toString('utf8'), card.features.length),
   );
-  await named(join(folder, 'parity.json'), () => assertParity(parity, scoring.score));
-  const { version, features, thresholds } = card;
+  await named(join(folder, 'parity.json'), () => assertParity(parity, scoring.score, card.calibration));
+  const { version, features, thresholds, calibration } = card;
   const usual = features.map((feature) => card.usual[feature].median);
-  return { version, sha256, features, thresholds, usual, score: scoring.score, attribute: scoring.attribute };
+  return {
+    version,
+    sha256: identityOf(sha256, calibration),
+    features,
+    thresholds,
+    usual,
+    score: calibration ? calibrated(scoring.score, calibration) : scoring.score,
+    attribute: scoring.attribute,
+  };
 }
 
 /** The folders in a models directory, by name. @throws ModelFolderError if there is no such directory */
@@ -62,6 +71,22 @@ export async function listModels(directory: string): Promise<string[]> {
       `the models directory ${directory} cannot be read: ${(error as Error).message}`,
     );
   }
+}
+
+/** Another calibration is another model: decisions are computed again by exactly the one that made them. */
+function identityOf(sha256: string, calibration: CalibrationKnots | undefined): string {
+  if (!calibration) return sha256;
+  return createHash('sha256').update(sha256).update(JSON.stringify(calibration)).digest('hex');
+}
+
+function calibrated(score: Model['score'], knots: CalibrationKnots): Model['score'] {
+  const calibration = new Calibration(knots);
+  return (rows, count) => {
+    const scores = score(rows, count);
+    return scores instanceof Promise
+      ? scores.then((later) => calibration.apply(later))
+      : calibration.apply(scores);
+  };
 }
 
 type Scoring = Pick<Model, 'score' | 'attribute'> & { readonly featureCount: number };

@@ -1,3 +1,4 @@
+import { Calibration, type CalibrationKnots } from '../../core/model/calibration.ts';
 import type { Model } from '../../pipeline/model.ts';
 
 /** Inputs with the probabilities that the trainer's ONNX Runtime gave for them. */
@@ -5,6 +6,8 @@ export type Parity = {
   readonly rows: Float32Array;
   readonly count: number;
   readonly probabilities: Float32Array;
+  /** The trainer's calibrated probabilities; undefined where the vectors have none. */
+  readonly calibrated: Float32Array | undefined;
 };
 
 /** The vectors are not what they must be, or did not come out. */
@@ -14,7 +17,7 @@ class ParityError extends Error {
 
 /** @throws ParityError naming the vector that is broken */
 export function parseParity(text: string, featureCount: number): Parity {
-  const { inputs, probabilities } = Object(JSON.parse(text)) as Record<string, unknown>;
+  const { inputs, probabilities, calibrated } = Object(JSON.parse(text)) as Record<string, unknown>;
   if (!Array.isArray(inputs) || !Array.isArray(probabilities) || inputs.length !== probabilities.length) {
     throw new ParityError('inputs and probabilities must be lists of one length');
   }
@@ -28,21 +31,40 @@ export function parseParity(text: string, featureCount: number): Parity {
       index * featureCount,
     );
   });
-  const broken = probabilities.findIndex((value) => !(typeof value === 'number' && value >= 0 && value <= 1));
-  if (broken >= 0) throw new ParityError(`probabilities[${broken}] must be a number from 0 to 1`);
-  return { rows, count: inputs.length, probabilities: Float32Array.from(probabilities as number[]) };
+  return {
+    rows,
+    count: inputs.length,
+    probabilities: toProbabilities(probabilities, 'probabilities'),
+    calibrated: calibrated === undefined ? undefined : toProbabilities(calibrated, 'calibrated'),
+  };
+}
+
+function toProbabilities(values: unknown, name: string): Float32Array {
+  if (!Array.isArray(values)) throw new ParityError(`${name} must be a list`);
+  const broken = values.findIndex((value) => !(typeof value === 'number' && value >= 0 && value <= 1));
+  if (broken >= 0) throw new ParityError(`${name}[${broken}] must be a number from 0 to 1`);
+  return Float32Array.from(values);
 }
 
 /** @throws ParityError naming the first vector that does not come out bit for bit */
 export async function assertParity(
-  { rows, count, probabilities }: Parity,
+  { rows, count, probabilities, calibrated }: Parity,
   score: Model['score'],
+  knots: CalibrationKnots | undefined,
 ): Promise<void> {
   const scored = await score(rows, count);
-  const differing = probabilities.findIndex((expected, index) => !Object.is(expected, scored[index]));
+  assertSame(scored, probabilities, 'vector');
+  if (!knots) return;
+  if (!calibrated)
+    throw new ParityError('has no calibrated probabilities, so the calibration cannot be checked');
+  assertSame(new Calibration(knots).apply(scored), calibrated, 'calibrated vector');
+}
+
+function assertSame(found: Float32Array, expected: Float32Array, what: string): void {
+  const differing = expected.findIndex((value, index) => !Object.is(value, found[index]));
   if (differing < 0) return;
   throw new ParityError(
-    `vector ${differing} comes out as ${scored[differing]}, not as ${probabilities[differing]}`,
+    `${what} ${differing} comes out as ${found[differing]}, not as ${expected[differing]}`,
   );
 }
 

@@ -8,14 +8,16 @@ export class StepFailedError extends Error {
   readonly code = 'step-failed';
 }
 
-/** Runs a program with our output, after printing what it is. @throws StepFailedError */
+const STDERR = 2;
+
+/** Runs a program, after printing what it is; all that it says goes to standard error. @throws StepFailedError */
 export async function runStep(program: string, words: readonly string[]): Promise<void> {
   const shown = [
     basename(program),
     ...words.map((word) => (word.startsWith('/') ? relative('.', word) : word)),
   ];
   process.stderr.write(`> ${shown.join(' ')}\n`);
-  const child = spawn(program, words, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(program, words, { stdio: ['ignore', STDERR, STDERR] });
   const [code, signal] = await Promise.race([once(child, 'exit'), failure(child, program)]);
   if (code === 0) return;
   throw new StepFailedError(`${shown.slice(0, 3).join(' ')} ... ended with ${signal ?? `exit code ${code}`}`);

@@ -15,16 +15,20 @@ import { FEATURE_NAMES } from '../../core/features/catalogue.ts';
 import { FeatureVectorizer } from '../../core/features/feature-vector.ts';
 import { Histories } from '../../core/features/histories.ts';
 import type { KnownLabel } from '../../core/transaction/label.ts';
-import type { Transaction } from '../../core/transaction/transaction.ts';
+import { type Transaction, UNITS_PER_MAJOR } from '../../core/transaction/transaction.ts';
 
 /** Columns that may be written besides the features. */
 const EXTRA_COLUMNS: Readonly<Record<ExtraName, ExtraColumn>> = {
   timestamp: { type: 'timestamp', value: ({ timestampMs }: Transaction) => timestampMs },
   user_id: { type: 'text', value: ({ userId }: Transaction) => userId },
+  transaction_amount: {
+    type: 'float32',
+    value: ({ amountUnits }: Transaction) => amountUnits / UNITS_PER_MAJOR,
+  },
   terminal_id: { type: 'text', value: ({ terminalId }: Transaction) => terminalId ?? null },
 };
 
-type ExtraName = 'timestamp' | 'user_id' | 'terminal_id';
+type ExtraName = 'timestamp' | 'user_id' | 'terminal_id' | 'transaction_amount';
 type ExtraColumn = {
   readonly type: TableColumn['type'];
   readonly value: (transaction: Transaction) => string | number | null;

@@ -64,7 +64,7 @@ async function run(arguments_: Arguments): Promise<void> {
   const python = await preparePython();
   const recorded = given ?? (await simulated(arguments_, work.path));
   const dataset = join(work.path, 'features.parquet');
-  const columns = ['--features', features.join(','), '--include', 'timestamp'];
+  const columns = ['--features', features.join(','), '--include', 'timestamp,transaction_amount'];
   await runFraud(['dataset', ...recorded, ...columns, '--out', dataset]);
   const trainer = [
     join(ROOT, 'training', 'train.py'),

@@ -10,7 +10,7 @@ export type Thresholds = {
 /** One arm of the experiment: a model, its share of users in percent, and what its probabilities lead to. */
 export type ControlArm = {
   readonly modelVersion: string;
-  /** Of the model's ONNX file, so that a decision can be computed again by exactly the model that made it. */
+  /** Of the model's ONNX file and calibration, so that a decision can be computed again by exactly the model that made it. */
   readonly modelSha256: string;
   readonly percent: number;
   readonly thresholds: Thresholds;

@@ -1,43 +1,44 @@
 /**
- * How far each feature moved the score of one row: its Shapley values, exactly (path-dependent TreeSHAP; Lundberg et al.,
- * "From local explanations to global understanding with explainable AI for trees", 2020).
+ * How far each feature moved the score of one row: its Shapley value in the game whose players are the features, exactly,
+ * as TreeSHAP defines it (Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
+ * 2020; `feature_perturbation="tree_path_dependent"` of the package `shap`). A set of features is worth the mean of the leaves
+ * when splits by these features go as the row goes, and all others as the training rows went.
  *
- *   sum of the leaves = expected + sum of the contributions
+ *   raw score = expected + sum of the contributions
  *
- * What is known of a row is a set T of its features. At a split on a feature of T the row goes its way; at another it goes
- * both ways, by the share of training rows. So with T known a leaf is reached with the weight
+ * A leaf of weight w gives a set of features w times a factor for each feature on its path: for those in the set `held`, 1 where
+ * the row passes all splits by that feature, otherwise 0; for the others `share`, the part of the training rows that passes
+ * them. So the leaf's part of the Shapley value of feature i is (Owen, "Multilinear extensions of games", 1972)
  *
- *   product over the features on its path of   1 if in T and the row meets what the path asks of it
- *                                              0 if in T and it does not
- *                                              z if not in T: the share of training rows that goes this way
+ *   w * integral from 0 to 1 of (held_i - share_i) * product over the others of (q * held + (1 - q) * share)  dq
  *
- * A feature's Shapley value is the mean gain of knowing it, over all orders of learning the path's d features. Learn each
- * at a random moment of [0, 1]: at the moment t, a feature is known with the chance t. With S the features that are met
- * and U the others, the mean over orders is an integral over the moment at which the feature itself is learnt:
+ * whose degree is less than the number of features on the path, so that Gauss and Legendre's rule with half as many points is
+ * exact. For each point the leaves of a tree share their paths (as in Yu et al., "Linear TreeShap", 2022): one pass down
+ * multiplies the factors, one pass up adds the leaves. With b and c for the sums below the side that the row takes and the
+ * other, a for the product of all factors on the path but the feature's own, o for its own so far (1 where the path has none),
+ * and s for the other side's share times those of the feature's splits before, a split gives its feature
  *
- *   met        + leaf × Π z(U) × (1 - z) × ∫ (1-t)^|U|     Π over the other met ones of (t + (1-t) z) dt
- *   not met    - leaf × Π z(U)           × ∫ (1-t)^(|U|-1) Π over all met ones of (t + (1-t) z) dt
+ *   sum over the points of a * s * (b - c) / o      and to the split above  b - (1 - q) * s * (b - c) / o
  *
- * Both are of polynomials of degree d - 1, so d / 2 points of Gauss and Legendre give them exactly (as in Bifet, Read and
- * Xu, "Linear tree Shap", 2022). What does not depend on the row is worked out when the model is loaded.
+ * where o is at least q, so that nothing is divided by what may be 0. Where the row failed a split before by the same feature,
+ * the split gives nothing, and both sides count by their shares.
  */
+import { type AttributionTree, attributionTrees, leftShare, SPLIT_WORDS } from './attribution-tree.ts';
 import { spreadRows } from './find-leaves.ts';
-import { gaussLegendre } from './gauss-legendre.ts';
-import { type LeafPath, leafPaths } from './leaf-paths.ts';
-import type { TreeEnsemble } from './tree-ensemble.ts';
+import { inputCount, isLeaf, NODE_WORDS, type TreeEnsemble } from './tree-ensemble.ts';
 
 export class EnsembleAttribution {
   /** What the score is before anything is known of the row: base and roots' means, before the logistic function. */
   readonly expected: number;
   readonly #ensemble: TreeEnsemble;
-  readonly #leaves: Leaves;
+  readonly #trees: readonly AttributionTree[];
+  readonly #scratch: Scratch;
 
   constructor(ensemble: TreeEnsemble) {
-    const paths = leafPaths(ensemble);
-    const reached = ({ conditions }: LeafPath) => conditions.reduce((share, { z }) => share * z, 1);
-    this.expected = paths.reduce((sum, path) => sum + path.weight * reached(path), ensemble.base);
+    this.expected = expectedScore(ensemble);
     this.#ensemble = ensemble;
-    this.#leaves = layOut(paths);
+    this.#trees = attributionTrees(ensemble);
+    this.#scratch = createScratch(this.#trees);
   }
 
   /**
@@ -47,147 +48,151 @@ export class EnsembleAttribution {
   attribute(rows: Float32Array, count: number): Float64Array {
     const { featureCount } = this.#ensemble;
     const inputs = spreadRows(this.#ensemble, rows, count);
-    const width = inputs.length / count;
+    const width = inputCount(featureCount);
     const sums = new Float64Array(count * featureCount);
-    for (let row = 0; row < count; row++) {
-      const into = sums.subarray(row * featureCount, (row + 1) * featureCount);
-      addLeaves(this.#leaves, inputs.subarray(row * width, (row + 1) * width), into);
+    for (const tree of this.#trees) {
+      fillLeaves(tree, this.#scratch);
+      for (let row = 0; row < count; row++) {
+        const to = row * featureCount;
+        goDown(tree, inputs, row * width, this.#scratch);
+        turnBack(tree, inputs, row * width, this.#scratch, sums, to);
+        goUp(tree, this.#scratch, sums, to);
+      }
     }
     return sums;
   }
 }
 
-/** All leaves' paths in flat arrays. A step is one feature of one leaf's path. */
-type Leaves = {
-  readonly weights: Float64Array;
-  /** By leaf: where its steps begin; they end where those of the next leaf do. */
-  readonly steps: Int32Array;
-  readonly features: Int32Array;
-  readonly zs: Float64Array;
-  /** By step: where its comparisons begin, and where t + (1-t) z at the leaf's points does. */
-  readonly comparisons: Int32Array;
-  readonly factors: Int32Array;
-  /** By comparison: met if the upper input is at most `upper`, and the lower one is not at most `lower`. */
-  readonly upperInputs: Int32Array;
-  readonly uppers: Float32Array;
-  readonly lowerInputs: Int32Array;
-  readonly lowers: Float32Array;
-  /** t + (1-t) z, step by step and point by point, and one over it. */
-  readonly known: Float64Array;
-  readonly inverses: Float64Array;
-  /** By length of path: see `Quadrature`. */
-  readonly quadratures: readonly Quadrature[];
-};
-
-/** The points for paths of one length. */
-type Quadrature = {
-  /** 1 - t. */
-  readonly unknown: Float64Array;
-  /** By number of features that are not met: the points' weights times (1-t) to that power, one after the other. */
-  readonly weights: Float64Array;
-};
-
-const STEPS_MAX = 1024;
-/** Used within one call only, and kept for their memory. */
-const isMet = new Uint8Array(STEPS_MAX);
-const values = new Float64Array(STEPS_MAX);
-
-function addLeaves(leaves: Leaves, inputs: Float32Array, into: Float64Array): void {
-  const { weights, steps, zs, features, factors, known, inverses, quadratures } = leaves;
-  for (let leaf = 0; leaf < weights.length; leaf++) {
-    const start = steps[leaf];
-    const length = steps[leaf + 1] - start;
-    if (length === 0) continue;
-    const { unknown, weights: pointWeights } = quadratures[length];
-    const points = unknown.length;
-    let scale = weights[leaf];
-    let unmet = 0;
-    for (let step = 0; step < length; step++) {
-      const met = meets(leaves, start + step, inputs);
-      isMet[step] = Number(met);
-      if (met) continue;
-      unmet += 1;
-      scale *= zs[start + step];
-    }
-    if (scale === 0) continue;
-    for (let point = 0; point < points; point++) values[point] = pointWeights[unmet * points + point];
-    for (let step = 0; step < length; step++) {
-      if (isMet[step] === 0) continue;
-      const factor = factors[start + step];
-      for (let point = 0; point < points; point++) values[point] *= known[factor + point];
-    }
-    let unmetShare = 0;
-    if (unmet > 0) for (let point = 0; point < points; point++) unmetShare += values[point] / unknown[point];
-    for (let step = 0; step < length; step++) {
-      const at = start + step;
-      if (isMet[step] === 0) {
-        into[features[at]] -= scale * unmetShare;
-        continue;
-      }
-      let share = 0;
-      const factor = factors[at];
-      for (let point = 0; point < points; point++) share += values[point] * inverses[factor + point];
-      into[features[at]] += scale * (1 - zs[at]) * share;
-    }
+/** Children always lie behind their node, so one pass from the end meets them first. */
+function expectedScore({ nodes, floats, covers, roots, treeCount, base }: TreeEnsemble): number {
+  const means = new Float64Array(covers.length);
+  for (let node = covers.length - 1; node >= 0; node--) {
+    const at = node * NODE_WORDS;
+    const left = nodes[at + 2] / NODE_WORDS;
+    const share = leftShare(covers, left);
+    means[node] = isLeaf(nodes, at) ? floats[at + 3] : share * means[left] + (1 - share) * means[left + 1];
   }
+  return roots.subarray(0, treeCount).reduce((sum, root) => sum + means[root / NODE_WORDS], base);
 }
 
-function meets(leaves: Leaves, step: number, inputs: Float32Array): boolean {
-  const { comparisons, upperInputs, uppers, lowerInputs, lowers } = leaves;
-  const end = comparisons[step + 1];
-  for (let index = comparisons[step]; index < end; index++) {
-    if (!(inputs[upperInputs[index]] <= uppers[index])) return false;
-    if (inputs[lowerInputs[index]] <= lowers[index]) return false;
-  }
-  return true;
-}
+/** One tree's and one row's, overwritten by the next. */
+type Scratch = {
+  /** By place and point: the product of the factors on the path, and of the point's weight. */
+  readonly above: Float64Array;
+  /** By place and point: the sum over the leaves below, each times the factors between. */
+  readonly below: Float64Array;
+  /** By place: 1 where the row passes all splits, on the path, by the feature of the last. */
+  readonly isHeld: Uint8Array;
+  /** By inner split: 1 where the row goes right, and 2 more where it failed a split before by the same feature. */
+  readonly turns: Uint8Array;
+};
 
-function layOut(paths: readonly LeafPath[]): Leaves {
-  const steps = paths.flatMap(({ conditions }) => conditions);
-  const comparisons = steps.flatMap((step) => step.comparisons);
-  const longest = Math.max(0, ...paths.map(({ conditions }) => conditions.length));
-  if (longest > STEPS_MAX)
-    throw new RangeError(`a path asks for ${longest} features, more than ${STEPS_MAX}`);
-  const quadratures = Array.from({ length: longest + 1 }, (_, length) => quadratureOf(length));
-  const known = paths.flatMap(({ conditions }) =>
-    conditions.flatMap(({ z }) =>
-      Array.from(quadratures[conditions.length].unknown, (rest) => 1 - rest + rest * z),
-    ),
-  );
-  const pointsOf = paths.flatMap(({ conditions }) =>
-    conditions.map(() => quadratures[conditions.length].unknown.length),
-  );
+function createScratch(trees: readonly AttributionTree[]): Scratch {
+  const most = (size: (tree: AttributionTree) => number) =>
+    trees.reduce((largest, tree) => Math.max(largest, size(tree)), 0);
   return {
-    weights: Float64Array.from(paths, ({ weight }) => weight),
-    steps: startsOf(paths.map(({ conditions }) => conditions.length)),
-    features: Int32Array.from(steps, ({ feature }) => feature),
-    zs: Float64Array.from(steps, ({ z }) => z),
-    comparisons: startsOf(steps.map((step) => step.comparisons.length)),
-    factors: startsOf(pointsOf),
-    upperInputs: Int32Array.from(comparisons, ({ upperInput }) => upperInput),
-    uppers: Float32Array.from(comparisons, ({ upper }) => upper),
-    lowerInputs: Int32Array.from(comparisons, ({ lowerInput }) => lowerInput),
-    lowers: Float32Array.from(comparisons, ({ lower }) => lower),
-    known: Float64Array.from(known),
-    inverses: Float64Array.from(known, (value) => 1 / value),
-    quadratures,
+    above: new Float64Array(most(({ nodeCount, pointCount }) => nodeCount * pointCount)),
+    below: new Float64Array(most(({ nodeCount, pointCount }) => nodeCount * pointCount)),
+    isHeld: new Uint8Array(most(({ nodeCount }) => nodeCount + 1)),
+    turns: new Uint8Array(most(({ inner }) => inner.count)),
   };
 }
 
-/** Where each of parts that lie one after the other begins, and where the last one ends. */
-function startsOf(lengths: readonly number[]): Int32Array {
-  const starts = new Int32Array(lengths.length + 1);
-  lengths.forEach((length, index) => {
-    starts[index + 1] = starts[index] + length;
-  });
-  return starts;
+function fillLeaves({ loneLeaves, leafWeights, pointCount }: AttributionTree, { below }: Scratch): void {
+  for (let leaf = 0; leaf < loneLeaves.length; leaf++) {
+    const from = loneLeaves[leaf] * pointCount;
+    const weight = leafWeights[loneLeaves[leaf]];
+    for (let point = 0; point < pointCount; point++) below[from + point] = weight;
+  }
 }
 
-function quadratureOf(length: number): Quadrature {
-  const { points, weights } = gaussLegendre(Math.ceil(length / 2));
-  const unknown = points.map((point) => 1 - point);
-  const byUnmet = Array.from({ length: length + 1 }, (_, unmet) =>
-    Array.from(unknown, (rest, point) => weights[point] * rest ** unmet),
-  );
-  return { unknown, weights: Float64Array.from(byUnmet.flat()) };
+/**
+ * Fills `above`, `isHeld` and `turns`. At an inner split, `above` is then without the factor of the split's own feature.
+ *
+ * As in find-leaves.ts no branch depends on the row: what is 0 or 1 is computed with, -1 and 0 are masks.
+ */
+function goDown(tree: AttributionTree, inputs: Float32Array, row: number, scratch: Scratch): void {
+  const { pointCount, weights, complements, inverses, nodeCount } = tree;
+  const { count, words, floats, shares } = tree.inner;
+  const { above, isHeld, turns } = scratch;
+  for (let point = 0; point < pointCount; point++) above[point] = weights[point];
+  isHeld[nodeCount] = 1;
+  for (let split = 0, at = 0; split < count; split++, at += SPLIT_WORDS) {
+    const right = Number(!(inputs[row + words[at + 3]] <= floats[at + 4]));
+    const held = isHeld[words[at + 5]];
+    const turn = right | ((held ^ 1) << 1);
+    turns[split] = turn;
+    const hotPlace = words[at + 1] + right;
+    const coldPlace = words[at + 1] + (right ^ 1);
+    isHeld[hotPlace] = held;
+    isHeld[coldPlace] = 0;
+    const coldShare = shares[(split << 2) + (turn ^ 1)];
+    const lost = 1 - shares[(split << 2) + turn];
+    const from = Math.imul(words[at], pointCount);
+    const hot = Math.imul(hotPlace, pointCount);
+    const cold = Math.imul(coldPlace, pointCount);
+    const inverse = words[at + 6] & -held;
+    const complement = pointCount & (held - 1);
+    for (let point = 0; point < pointCount; point++) {
+      const others = above[from + point] * inverses[inverse + point];
+      const without = others * complements[complement + point];
+      above[from + point] = others;
+      above[hot + point] = others - without * lost;
+      above[cold + point] = without * coldShare;
+    }
+  }
+}
+
+/** At the last splits, with `above`: fills `below`, and adds to `sums` from `to`. */
+function turnBack(
+  tree: AttributionTree,
+  inputs: Float32Array,
+  row: number,
+  { above, below, isHeld }: Scratch,
+  sums: Float64Array,
+  to: number,
+): void {
+  const { pointCount, complements, inverses, leafWeights } = tree;
+  const { count, words, floats, shares } = tree.last;
+  for (let split = 0, at = 0; split < count; split++, at += SPLIT_WORDS) {
+    const right = Number(!(inputs[row + words[at + 3]] <= floats[at + 4]));
+    const held = isHeld[words[at + 5]];
+    const coldShare = shares[(split << 2) + ((right ^ 1) | ((held ^ 1) << 1))];
+    const hot = leafWeights[words[at + 1] + right];
+    const step = (hot - leafWeights[words[at + 1] + (right ^ 1)]) * coldShare;
+    const from = Math.imul(words[at], pointCount);
+    const inverse = words[at + 6] & -held;
+    const complement = pointCount & (held - 1);
+    let sum = 0;
+    for (let point = 0; point < pointCount; point++) {
+      const factor = inverses[inverse + point];
+      sum += above[from + point] * factor * factor;
+      below[from + point] = hot - complements[complement + point] * step * factor;
+    }
+    sums[to + words[at + 2]] += sum * step * held;
+  }
+}
+
+/** Fills `below`, and adds to `sums` from `to`. */
+function goUp(tree: AttributionTree, { above, below, turns }: Scratch, sums: Float64Array, to: number): void {
+  const { pointCount, complements, inverses } = tree;
+  const { count, words, shares } = tree.inner;
+  for (let split = count - 1, at = split * SPLIT_WORDS; split >= 0; split--, at -= SPLIT_WORDS) {
+    const turn = turns[split];
+    const right = turn & 1;
+    const held = (turn >> 1) ^ 1;
+    const coldShare = shares[(split << 2) + (turn ^ 1)];
+    const from = Math.imul(words[at], pointCount);
+    const hot = Math.imul(words[at + 1] + right, pointCount);
+    const cold = Math.imul(words[at + 1] + (right ^ 1), pointCount);
+    const inverse = words[at + 6] & -held;
+    const complement = pointCount & (held - 1);
+    let sum = 0;
+    for (let point = 0; point < pointCount; point++) {
+      const step = (below[hot + point] - below[cold + point]) * inverses[inverse + point] * coldShare;
+      sum += above[from + point] * step;
+      below[from + point] = below[hot + point] - complements[complement + point] * step;
+    }
+    sums[to + words[at + 2]] += sum * held;
+  }
 }

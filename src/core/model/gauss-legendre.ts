@@ -1,34 +1,38 @@
-/** Where and with which weight a function is asked for, so that their sum is its integral over [0, 1]. */
-export type Rule = { readonly points: Float64Array; readonly weights: Float64Array };
+/** Points in (0, 1) and their weights. */
+export type Quadrature = { readonly points: Float64Array; readonly weights: Float64Array };
 
 /**
- * The rule of Gauss and Legendre with `count` points: exact for polynomials of degree 2 count - 1. The points are the
- * roots of the Legendre polynomial, found by Newton's method from Tricomi's estimates (Abramowitz and Stegun, 25.4.29).
+ * Gauss and Legendre's rule: the sum of `weights[k] * f(points[k])` is the integral of `f` from 0 to 1, exactly for a
+ * polynomial of a degree below `2 * count`. The points are the roots of the Legendre polynomial, by Newton's method.
+ *
+ * Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 25.4.29 and 25.4.30.
  */
-export function gaussLegendre(count: number): Rule {
+export function gaussLegendre(count: number): Quadrature {
   const points = new Float64Array(count);
   const weights = new Float64Array(count);
   for (let index = 0; index < count; index++) {
-    let x = Math.cos((Math.PI * (index + 0.75)) / (count + 0.5));
-    let slope = 1;
-    for (let step = 0; step < STEPS; step++) {
-      const { value, derivative } = legendre(count, x);
-      slope = derivative;
-      x -= value / derivative;
-    }
-    points[index] = (1 + x) / 2;
-    weights[index] = 1 / ((1 - x * x) * slope * slope);
+    const root = legendreRoot(count, Math.cos((Math.PI * (index + 0.75)) / (count + 0.5)));
+    points[index] = (1 - root) / 2;
+    weights[index] = 1 / ((1 - root * root) * legendre(count, root).slope ** 2);
   }
   return { points, weights };
 }
 
-/** Each doubles the digits; the estimates have more than two. */
-const STEPS = 8;
+/** Newton's method doubles the right digits at each step, and these guesses begin with several. */
+const NEWTON_STEPS = 6;
 
-/** By the recurrence (n + 1) P(n+1) = (2n + 1) x P(n) - n P(n-1). */
-function legendre(degree: number, x: number): { readonly value: number; readonly derivative: number } {
-  let [before, value] = [1, x];
-  for (let n = 1; n < degree; n++)
-    [before, value] = [value, ((2 * n + 1) * x * value - n * before) / (n + 1)];
-  return { value, derivative: (degree * (x * value - before)) / (x * x - 1) };
+function legendreRoot(degree: number, guess: number): number {
+  let root = guess;
+  for (let step = 0; step < NEWTON_STEPS; step++) {
+    const { value, slope } = legendre(degree, root);
+    root -= value / slope;
+  }
+  return root;
+}
+
+function legendre(degree: number, at: number): { value: number; slope: number } {
+  let [before, value] = [1, at];
+  for (let order = 2; order <= degree; order++)
+    [before, value] = [value, ((2 * order - 1) * at * value - (order - 1) * before) / order];
+  return { value, slope: (degree * (at * value - before)) / (at * at - 1) };
 }

@@ -1,4 +1,5 @@
 import type { Thresholds } from '../decision/control-document.ts';
+import type { CalibrationKnots } from './calibration.ts';
 
 /** What `model.json` says of a model, as far as the service needs it; the rest is for people. */
 export type ModelCard = {
@@ -7,6 +8,8 @@ export type ModelCard = {
   readonly algorithm: string;
   readonly features: readonly string[];
   readonly thresholds: Thresholds;
+  /** Undefined where the model's scores are taken for probabilities as they are. */
+  readonly calibration: CalibrationKnots | undefined;
   /** Of the legitimate transactions that it was trained on, by feature. */
   readonly usual: Readonly<Record<string, { readonly median: number }>>;
   /** Of model.onnx, in hexadecimal. */
@@ -28,6 +31,7 @@ export function parseModelCard(value: unknown): ModelCard {
     algorithm: text(card.algorithm, 'algorithm', /^/),
     features,
     thresholds: parseThresholds(card.thresholds),
+    calibration: card.calibration === undefined ? undefined : parseCalibration(card.calibration),
     usual: parseUsual(card.usual, features),
     sha256: text(card.sha256, 'sha256', /^[0-9a-f]{64}$/),
   };
@@ -43,6 +47,23 @@ function parseThresholds(value: unknown): Thresholds {
   if (review > decline)
     throw new ModelCardError('thresholds.review must not be greater than thresholds.decline');
   return { fraud, review, decline };
+}
+
+function parseCalibration(value: unknown): CalibrationKnots {
+  const members = object(value, 'calibration');
+  const scores = knots(members.scores, 'calibration.scores');
+  const probabilities = knots(members.probabilities, 'calibration.probabilities');
+  if (scores.length === probabilities.length) return { scores, probabilities };
+  throw new ModelCardError(
+    `calibration has ${scores.length} scores and ${probabilities.length} probabilities`,
+  );
+}
+
+function knots(value: unknown, name: string): readonly number[] {
+  const found = Array.isArray(value) ? value.map((item, index) => number(item, `${name}[${index}]`)) : [];
+  const isRising = found.every((knot, index) => index === 0 || knot > found[index - 1]);
+  if (found.length >= 2 && isRising && found[0] === 0 && found.at(-1) === 1) return found;
+  throw new ModelCardError(`${name} must be two or more numbers that rise from 0 to 1`);
 }
 
 function parseUsual(value: unknown, features: readonly string[]): ModelCard['usual'] {

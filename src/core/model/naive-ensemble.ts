@@ -83,7 +83,7 @@ export class NaiveEnsemble {
       const [whenTrue, whenFalse] = [node.whenTrue, node.whenFalse].map((child) => this.#nodes.get(child)!);
       if (known & (1 << node.feature))
         return expected(isTrue(node, row[node.feature]) ? whenTrue : whenFalse);
-      const [rowsTrue, rowsFalse] = [this.#rows(whenTrue), this.#rows(whenFalse)];
+      const [rowsTrue, rowsFalse] = [whenTrue.cover, whenFalse.cover];
       const share = rowsTrue + rowsFalse > 0 ? rowsTrue / (rowsTrue + rowsFalse) : 0.5;
       return share * expected(whenTrue) + (1 - share) * expected(whenFalse);
     };
@@ -96,11 +96,6 @@ export class NaiveEnsemble {
       node = this.#nodes.get(isTrue(node, row[node.feature]) ? node.whenTrue : node.whenFalse)!;
     }
     return path;
-  }
-
-  #rows(node: NaiveNode): number {
-    if (node.mode === 'LEAF') return node.cover;
-    return this.#rows(this.#nodes.get(node.whenTrue)!) + this.#rows(this.#nodes.get(node.whenFalse)!);
   }
 }
 
