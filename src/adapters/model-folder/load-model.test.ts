@@ -21,7 +21,7 @@ type Card = {
   sha256: string;
   usual: Record<string, { median: number }>;
 };
-type Parity = { inputs: unknown; probabilities: unknown };
+type Parity = { inputs: unknown; probabilities: unknown; calibrated?: unknown };
 
 /** Half of what the model says up to 0.8, and from there up to 1. */
 const HALVES = { scores: [0, 0.8, 1], probabilities: [0, 0.4, 1] };

@@ -79,7 +79,7 @@ export function drawChart(chart: Chart): string {
     marks: [
       Plot.gridX({ stroke: '#e5e5e5', strokeOpacity: 1, ...ticksOf(chart.x) }),
       Plot.gridY({ stroke: '#e5e5e5', strokeOpacity: 1, ...ticksOf(chart.y) }),
-      ...(chart.rules ?? []).flatMap((rule) => ruleMarks(rule)),
+      ...(chart.rules ?? []).flatMap((rule) => ruleMarks(rule, chart.x)),
       ...series.flatMap((one, index) => seriesMarks(withinX(one, chart.x), COLOURS[index % COLOURS.length])),
     ],
   });
@@ -135,15 +135,24 @@ function seriesMarks({ points, kind = 'line', isDashed = false }: Series, colour
   return [...(hasInterval ? [band] : []), Plot.line(data, line), ...dots];
 }
 
-function ruleMarks(rule: Rule): Plot.Markish[] {
+function ruleMarks(rule: Rule, x: Axis): Plot.Markish[] {
   const stroke = { stroke: FAINT, strokeDasharray: '2 3' };
   const words = { text: [rule.label], fill: FAINT, fontSize: 10 };
   if ('x' in rule) {
-    const text = { x: [rule.x], frameAnchor: 'top', textAnchor: 'start', dx: 4, dy: 2, ...words } as const;
+    const side = isAtRight(rule.x, x)
+      ? ({ textAnchor: 'end', dx: -4 } as const)
+      : ({ textAnchor: 'start', dx: 4 } as const);
+    const text = { x: [rule.x], frameAnchor: 'top', dy: 2, ...side, ...words } as const;
     return [Plot.ruleX([rule.x], stroke), Plot.text([rule.label], text)];
   }
   const text = { y: [rule.y], frameAnchor: 'right', textAnchor: 'end', dy: -7, ...words } as const;
   return [Plot.ruleY([rule.y], stroke), Plot.text([rule.label], text)];
+}
+
+/** In the last fifth, where words to the right would be cut. */
+function isAtRight(value: number, { domain = [0, Number.POSITIVE_INFINITY], scale }: Axis): boolean {
+  const [at, low, high] = [value, ...domain].map((place) => (scale === 'log' ? Math.log(place) : place));
+  return at - low > 0.8 * (high - low);
 }
 
 /** Title, subtitle, and a line for each series, so that no name ever covers a curve. */

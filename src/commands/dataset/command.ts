@@ -1,21 +1,21 @@
-import { LABEL_FRAUD, LABEL_UNKNOWN, type RecordedBatch } from '../../adapters/duckdb/recorded-batch.ts';
+import { LABEL_FRAUD, LABEL_UNKNOWN } from '../../adapters/duckdb/recorded-batch.ts';
 import type { ColumnValues, TableColumn } from '../../adapters/duckdb/table-columns.ts';
 import { createTableWriter } from '../../adapters/duckdb/table-writer.ts';
+import { ROOT } from '../../assembly/engine-options.ts';
 import {
   labelDelayMs,
   openRecordedInput,
-  type PendingFraud,
-  PendingLabels,
   RECORDED_HELP,
   RECORDED_OPTIONS,
 } from '../../assembly/recorded-input.ts';
+import { environmentWith } from '../../assembly/service-process.ts';
+import { readServiceSettings } from '../../assembly/service-settings.ts';
 import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
 import { Progress } from '../../command-line/progress.ts';
 import { FEATURE_NAMES } from '../../core/features/catalogue.ts';
 import { FeatureVectorizer } from '../../core/features/feature-vector.ts';
-import { Histories } from '../../core/features/histories.ts';
-import type { KnownLabel } from '../../core/transaction/label.ts';
 import { type Transaction, UNITS_PER_MAJOR } from '../../core/transaction/transaction.ts';
+import { type Rows, rowsOfFiles, rowsOfLog } from './rows.ts';
 
 /** Columns that may be written besides the features. */
 const EXTRA_COLUMNS: Readonly<Record<ExtraName, ExtraColumn>> = {
@@ -37,7 +37,7 @@ type ExtraColumn = {
 export const command: Command = {
   name: 'dataset',
   summary: 'computes features of recorded transactions, to train on',
-  usage: 'FILE... --out FILE.parquet [--features NAME,...|all] [--label-column COLUMN]',
+  usage: '(FILE... | --data-dir DIR) --out FILE.parquet [--features NAME,...|all] [--label-column COLUMN]',
   help: `
 Writes a table of transaction_id, the named features as float32 (NULL where a feature has no value) and, with
 --label-column, is_fraud; with --story-column, fraud_story. The features are computed by the code that serves, from what was known at each transaction.
@@ -45,11 +45,16 @@ Writes a table of transaction_id, the named features as float32 (NULL where a fe
 ${RECORDED_HELP}
 
   ./fraud dataset transactions.parquet --label-column is_fraud --out features.parquet
+  ./fraud dataset --data-dir data --out features.parquet       what a service decided and was told, out of its event log
 
 Features
 ${FEATURE_NAMES.map((name) => `  ${name}`).join('\n')}`,
   options: {
     ...RECORDED_OPTIONS,
+    'data-dir': {
+      value: 'DIR',
+      description: 'the event log of a service instead of files (with Kafka set, the topics)',
+    },
     'story-column': { value: 'COLUMN', description: 'column that says which kind of fraud it was' },
     features: { value: 'NAME,...', description: 'features in this order, or all', default: 'all' },
     include: { value: 'COLUMN,...', description: `also write ${Object.keys(EXTRA_COLUMNS).join(', ')}` },
@@ -64,27 +69,16 @@ ${FEATURE_NAMES.map((name) => `  ${name}`).join('\n')}`,
 async function run(arguments_: Arguments): Promise<void> {
   const names = featureNames(arguments_);
   const extras = extraNames(arguments_);
-  const delayMs = labelDelayMs(arguments_);
   const out = arguments_.required('out');
-  const vectorizer = new FeatureVectorizer(names);
-  await using input = await openRecordedInput(arguments_);
-  const columns = tableColumns(names, extras, {
-    hasLabel: arguments_.text('label-column') !== undefined,
-    hasStory: arguments_.text('story-column') !== undefined,
-  });
-  await using writer = await createTableWriter(out, columns, {
-    overwrite: arguments_.has('overwrite'),
-  });
+  await using source = await openSource(arguments_, new FeatureVectorizer(names));
+  const columns = tableColumns(names, extras, source);
+  await using writer = await createTableWriter(out, columns, { overwrite: arguments_.has('overwrite') });
   using progress = new Progress('dataset');
-  const pass = { histories: new Histories(), pending: new PendingLabels(delayMs), vectorizer };
   let rows = 0;
-  for await (const batch of input.batches()) {
-    const vectors = batch.transactions.map((_transaction, index) =>
-      featuresOf(batch, index, rows + index, pass),
-    );
-    await writer.append(toColumns(batch, vectors, names, extras));
-    rows += vectors.length;
-    progress.report(rows, input.rowCount, 'transactions');
+  for await (const batch of source.rows) {
+    await writer.append(toColumns(batch, names, extras));
+    rows += batch.vectors.length;
+    progress.report(rows, source.rowCount, 'transactions');
   }
   await writer.close();
   const summary = { rows, features: names.length, out };
@@ -95,28 +89,29 @@ async function run(arguments_: Arguments): Promise<void> {
   );
 }
 
-type Pass = {
-  readonly histories: Histories;
-  readonly pending: PendingLabels;
-  readonly vectorizer: FeatureVectorizer;
+type Source = AsyncDisposable & {
+  readonly rows: AsyncIterable<Rows>;
+  readonly rowCount: number | undefined;
+  readonly hasLabel: boolean;
+  readonly hasStory: boolean;
 };
 
-function featuresOf(batch: RecordedBatch, index: number, ordinal: number, pass: Pass): Float32Array {
-  const transaction = batch.transactions[index];
-  for (;;) {
-    const fraud = pass.pending.takeKnown(transaction.timestampMs);
-    if (!fraud) break;
-    pass.histories.recordLabel(toKnownLabel(fraud));
+async function openSource(arguments_: Arguments, vectorizer: FeatureVectorizer): Promise<Source> {
+  if (arguments_.positionals.length === 0 && arguments_.text('data-dir') !== undefined) {
+    const { engine } = readServiceSettings(environmentWith(arguments_), ROOT, { command: 'fraud dataset' });
+    const nothing = async () => {};
+    const rows = rowsOfLog(engine, vectorizer);
+    return { rows, rowCount: undefined, hasLabel: true, hasStory: false, [Symbol.asyncDispose]: nothing };
   }
-  pass.pending.add(batch, index, ordinal);
-  return pass.vectorizer.compute(transaction, pass.histories.record(transaction));
-}
-
-function toKnownLabel({ transaction, knownAtMs }: PendingFraud): KnownLabel {
-  const { transactionId, userId, terminalId, timestampMs } = transaction;
-  const verdict = { isFraud: true, previousIsFraud: false, knownAtMs };
-  const places = { userPosition: undefined, terminalPosition: undefined };
-  return { ...verdict, ...places, transactionId, userId, terminalId, transactionTimestampMs: timestampMs };
+  const delayMs = labelDelayMs(arguments_);
+  const input = await openRecordedInput(arguments_);
+  return {
+    rows: rowsOfFiles(input, delayMs, vectorizer),
+    rowCount: input.rowCount,
+    hasLabel: arguments_.text('label-column') !== undefined,
+    hasStory: arguments_.text('story-column') !== undefined,
+    [Symbol.asyncDispose]: () => input[Symbol.asyncDispose](),
+  };
 }
 
 function tableColumns(
@@ -134,8 +129,7 @@ function tableColumns(
 }
 
 function toColumns(
-  { transactions, labels, stories }: RecordedBatch,
-  vectors: readonly Float32Array[],
+  { transactions, labels, stories, vectors }: Rows,
   names: readonly string[],
   extras: readonly ExtraName[],
 ): ColumnValues[] {

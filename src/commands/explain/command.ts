@@ -12,7 +12,7 @@ import { readWholeLog } from '../../assembly/whole-log.ts';
 import { type Arguments, type Command, UsageError } from '../../command-line/command.ts';
 import type { ControlDocument } from '../../core/decision/control-document.ts';
 import { decisionReportJson } from '../../core/decision/decision-report.ts';
-import { type Reason, reasonText } from '../../core/decision/reasons.ts';
+import type { Reason } from '../../core/decision/reasons.ts';
 import { FEATURES } from '../../core/features/catalogue.ts';
 import { isId, type TransactionId } from '../../core/transaction/ids.ts';
 import { formatTimestamp } from '../../core/transaction/timestamp.ts';
@@ -123,7 +123,7 @@ function inWords({ decision, label }: IndexedDecision, control: Control, reasons
       : 'Nothing is known of it yet.',
     '',
     'What spoke most for fraud',
-    ...(reasons.length === 0 ? ['  nothing'] : reasons.map((reason) => `  ${reasonText(reason)}`)),
+    ...(reasons.length === 0 ? ['  nothing'] : reasons.map((reason) => `  ${reason.text}`)),
     '',
     'Features',
     ...names.map(

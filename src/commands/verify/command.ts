@@ -1,15 +1,10 @@
-import { locateDataDirectory } from '../../adapters/data-directory/data-directory.ts';
-import type { KafkaSettings } from '../../adapters/kafka/kafka-settings.ts';
-import { openSegmentLogReader } from '../../adapters/segment-log/segment-log-reader.ts';
 import { ControlsOfLog } from '../../assembly/controls-of-log.ts';
 import { ROOT } from '../../assembly/engine-options.ts';
+import { readLogInOrder } from '../../assembly/ordered-log.ts';
 import { environmentWith } from '../../assembly/service-process.ts';
 import { readServiceSettings } from '../../assembly/service-settings.ts';
-import { readWholeLog } from '../../assembly/whole-log.ts';
 import type { Arguments, Command } from '../../command-line/command.ts';
 import { Progress } from '../../command-line/progress.ts';
-import type { LogEvent } from '../../pipeline/event-log.ts';
-import { orderByPositions } from '../../pipeline/log-order.ts';
 import { type Verification, Verifier } from '../../pipeline/verify.ts';
 
 export const command: Command = {
@@ -35,10 +30,8 @@ async function run(arguments_: Arguments): Promise<void> {
   const { engine } = readServiceSettings(environmentWith(arguments_), ROOT, { command: 'fraud verify' });
   const controls = new ControlsOfLog(engine.modelsDirectory);
   const verifier = new Verifier((version) => controls.find(version));
-  const { kafka, dataDirectory } = engine;
-  const events = kafka ? eventsOfTopics(kafka) : eventsOfSegments(dataDirectory);
   using progress = new Progress('verify');
-  for await (const { event, place } of events) {
+  for await (const { event, place } of readLogInOrder(engine, 'verify')) {
     if (event.kind === 'control') await controls.add(event.control);
     else await verifier.verify(event, place);
     progress.report(verifier.result.decisions, undefined, 'decisions');
@@ -46,25 +39,6 @@ async function run(arguments_: Arguments): Promise<void> {
   const { result } = verifier;
   process.stdout.write(arguments_.has('json') ? `${JSON.stringify(result)}\n` : describe(result));
   if (result.differing > 0) process.exitCode = 1;
-}
-
-type PlacedEvent = { readonly event: LogEvent; readonly place: string };
-
-async function* eventsOfSegments(dataDirectory: string): AsyncGenerator<PlacedEvent> {
-  const { logPath } = await locateDataDirectory(dataDirectory);
-  for await (const batch of openSegmentLogReader(logPath).read(0)) {
-    for (const { event, position } of batch) yield { event, place: `log position ${position}` };
-  }
-}
-
-async function* eventsOfTopics(kafka: KafkaSettings): AsyncGenerator<PlacedEvent> {
-  const all: LogEvent[] = [];
-  using progress = new Progress('verify: reading the topics');
-  const log = readWholeLog({ kafka, dataDirectory: '' }, (done, total) =>
-    progress.report(done, total, 'events'),
-  );
-  for await (const events of log) for (const event of events) all.push(event);
-  for (const event of orderByPositions(all)) yield { event, place: 'topic predictions' };
 }
 
 function describe({ decisions, labels, differing, first }: Verification): string {

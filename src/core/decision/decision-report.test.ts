@@ -52,13 +52,14 @@ describe('a decision’s report', () => {
   test('has the reasons as they are, a value that is missing as null', () => {
     const [{ decision, names }] = fc.sample(arbitraryDecision, { numRuns: 1, seed: 7 });
     const reasons: Reason[] = [
-      { code: 'amount_high', feature: 'amount', value: 412, usual: 53.2, contribution: 0.25 },
+      { code: 'amount_high', feature: 'amount', value: 412, usual: 53.2, contribution: 0.25, text: 'one' },
       {
         code: 'avg_amount_missing',
         feature: 'avg_amount',
         value: Number.NaN,
         usual: 48.5,
         contribution: 0.125,
+        text: 'other',
       },
     ];
     const report = JSON.parse(decisionReportJson(decision, controlOf(names), reasons, undefined));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FEATURES } from '../features/catalogue.ts';
-import { MAX_REASONS, type Reason, reasonText, strongestReasons } from './reasons.ts';
+import { MAX_REASONS, type Reason, strongestReasons } from './reasons.ts';
 
 type Given = Readonly<Record<string, readonly [value: number, usual: number, contribution: number]>>;
 
@@ -14,11 +14,14 @@ describe('reasons', () => {
       is_night: [1, 0, -0.9],
       day_of_week: [2, 3, 0.1],
     });
-    assert.deepEqual(found, [
-      { code: 'hour_of_day_low', feature: 'hour_of_day', value: 3, usual: 14, contribution: 0.4 },
-      { code: 'amount_high', feature: 'amount', value: 412, usual: 53.2, contribution: 0.2 },
-      { code: 'day_of_week_low', feature: 'day_of_week', value: 2, usual: 3, contribution: 0.1 },
-    ]);
+    assert.deepEqual(
+      found.map(({ text: _words, ...rest }) => rest),
+      [
+        { code: 'hour_of_day_low', feature: 'hour_of_day', value: 3, usual: 14, contribution: 0.4 },
+        { code: 'amount_high', feature: 'amount', value: 412, usual: 53.2, contribution: 0.2 },
+        { code: 'day_of_week_low', feature: 'day_of_week', value: 2, usual: 3, contribution: 0.1 },
+      ],
+    );
   });
 
   test(`are at most ${MAX_REASONS}`, () => {
@@ -90,7 +93,36 @@ describe('a reason in words', () => {
     ],
     [{ feature: 'of_another_time', value: 1, usual: 2 }, 'of_another_time: 1, usually 2'],
   ] as const) {
-    test(words, () => assert.equal(reasonText({ code: '', contribution: 1, ...given }), words));
+    test(words, () => {
+      const [{ text }] = reasonsOf({ [given.feature]: [given.value, given.usual, 1] });
+      assert.equal(text, words);
+    });
+  }
+
+  test('says with the amount, where the model takes it, what it is a multiple of', () => {
+    const times = { amount_to_user_median_30d: [6.3, 1, 1] as const };
+    assert.equal(reasonsOf(times)[0].text, 'amount is 6.3 times this user’s median');
+    const [{ text }] = reasonsOf({ ...times, amount: [412, 50, 0] });
+    assert.equal(text, 'amount 412.00 is 6.3 times this user’s median');
+  });
+
+  for (const [feature, value, words] of [
+    ['terminal_fraud_run_length', 3, 'the terminal’s last 3 known payments in a row were fraud'],
+    ['terminal_days_since_last_fraud', 0.5, 'this terminal’s last known fraud was 12 hours ago'],
+    [
+      'terminal_fraud_rate_7d_delayed_7d',
+      0.25,
+      '25 % of this terminal’s payments in 7 days, a week ago, were fraud',
+    ],
+    ['time_since_last_transaction', 90, '90 seconds after this user’s last payment'],
+    ['user_unusual_count_7d', 1, '1 payment of this user in 7 days of more than three times their median'],
+    [
+      'terminal_days_since_last_fraud',
+      Number.NaN,
+      'days since the terminal’s last known fraud: unknown, usually 9',
+    ],
+  ] as const) {
+    test(words, () => assert.equal(reasonsOf({ [feature]: [value, 9, 1] })[0].text, words));
   }
 });
 

@@ -8,8 +8,10 @@ export type Reason = {
   readonly value: number;
   /** Median among the legitimate transactions that the model was trained on. */
   readonly usual: number;
-  /** How far it moved the model's score. */
+  /** How far it moved the model's score: its Shapley value. */
   readonly contribution: number;
+  /** For an analyst: "amount 412.00 is 6.3 times this user's median". */
+  readonly text: string;
 };
 
 export const MAX_REASONS = 3;
@@ -25,14 +27,18 @@ export function strongestReasons(
   usual: readonly number[],
   contributions: Float64Array,
 ): Reason[] {
-  return strongestIndices(names, contributions).map((index) => ({
+  const of = (name: string) => values[names.indexOf(name)] ?? Number.NaN;
+  return strongestIndices(names, contributions).map((index) => {
     // A model card has the shortest decimal of a median, which is a float32 as the values are.
-    code: reasonCode(names[index], values[index], Math.fround(usual[index])),
-    feature: names[index],
-    value: values[index],
-    usual: usual[index],
-    contribution: contributions[index],
-  }));
+    const known = { feature: names[index], value: values[index], usual: Math.fround(usual[index]) };
+    return {
+      ...known,
+      code: reasonCode(known.feature, known.value, known.usual),
+      usual: usual[index],
+      contribution: contributions[index],
+      text: reasonText(known, of),
+    };
+  });
 }
 
 /** In one pass, because this runs for every payment that is reviewed or declined. Of one strength they come by name. */
@@ -52,10 +58,13 @@ function strongestIndices(names: readonly string[], contributions: Float64Array)
   return strongest;
 }
 
-/** The reason in words: "amount: 412, usually 53.20". */
-export function reasonText({ feature, value, usual }: Reason): string {
-  const description = FEATURES.find(({ name }) => name === feature)?.description ?? feature;
-  return `${description}: ${shown(value)}, usually ${shown(usual)}`;
+type Known = Pick<Reason, 'feature' | 'value' | 'usual'>;
+
+/** What the feature says of itself, or "seconds since the user's last transaction: 412, usually 53.20". */
+function reasonText({ feature, value, usual }: Known, of: (name: string) => number): string {
+  const found = FEATURES.find(({ name }) => name === feature);
+  if (found?.says && !Number.isNaN(value)) return found.says(value, of);
+  return `${found?.description ?? feature}: ${shown(value)}, usually ${shown(usual)}`;
 }
 
 function reasonCode(feature: string, value: number, usual: number): string {

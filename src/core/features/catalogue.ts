@@ -46,12 +46,14 @@ export const FEATURES: readonly Feature[] = [
     name: 'is_night',
     unit: '0 or 1',
     description: 'between 00:00 and 06:59 (UTC)',
+    says: (value) => (value === 1 ? 'at night (UTC)' : 'by day (UTC)'),
     value: ({ transaction }) => Number(hourOfDay(transaction.timestampMs) <= 6),
   },
   {
     name: 'is_international',
     unit: '0 or 1',
     description: 'abroad',
+    says: (value) => (value === 1 ? 'abroad' : 'at home'),
     value: ({ transaction }) => Number(transaction.isInternational),
   },
 
@@ -82,6 +84,7 @@ export const FEATURES: readonly Feature[] = [
     unit: 'seconds',
     description: 'seconds since the user’s last transaction',
     entity: 'user',
+    says: (value) => `${shownSeconds(value)} after this user’s last payment`,
     value: ({ lifetime, transaction }) =>
       lifetime.lastMs > 0 ? (transaction.timestampMs - lifetime.lastMs) / 1000 : Number.NaN,
   },
@@ -178,6 +181,7 @@ export const FEATURES: readonly Feature[] = [
     unit: 'ratio',
     description: 'amount as a multiple of the user’s median in 30 days before',
     entity: 'user',
+    says: (value, of) => `amount${shownAmount(of('amount'))} is ${shownTimes(value)} this user’s median`,
     value: ({ habit, transaction }) => ratio(transaction.amountUnits, habit.medianUnits),
   },
   {
@@ -185,6 +189,8 @@ export const FEATURES: readonly Feature[] = [
     unit: 'ratio',
     description: 'amount as a multiple of the user’s greatest in 30 days before',
     entity: 'user',
+    says: (value, of) =>
+      `amount${shownAmount(of('amount'))} is ${shownTimes(value)} this user’s greatest in 30 days`,
     value: ({ habit, transaction }) => ratio(transaction.amountUnits, habit.maxUnits),
   },
   ...[7, 14].map(unusualDays),
@@ -196,6 +202,7 @@ export const FEATURES: readonly Feature[] = [
     description: 'user’s transactions in 30 days that are known to be fraud',
     entity: 'user',
     window: LAST_30_DAYS,
+    says: (value) => `${shownCount(value, 'payment')} of this user in 30 days known to be fraud`,
     value: ({ window }) => window.frauds,
   },
   {
@@ -204,6 +211,7 @@ export const FEATURES: readonly Feature[] = [
     description: 'terminal’s transactions in 30 days that are known to be fraud',
     entity: 'terminal',
     window: LAST_30_DAYS,
+    says: (value) => `${shownCount(value, 'payment')} at this terminal in 30 days known to be fraud`,
     value: ({ window }) => window.frauds,
   },
   {
@@ -212,6 +220,7 @@ export const FEATURES: readonly Feature[] = [
     description: 'share of the terminal’s transactions in 30 days that is known to be fraud',
     entity: 'terminal',
     window: LAST_30_DAYS,
+    says: (value) => `${shownShare(value)} of this terminal’s payments in 30 days are known to be fraud`,
     value: ({ window }) => window.frauds / window.count,
   },
   {
@@ -219,6 +228,7 @@ export const FEATURES: readonly Feature[] = [
     unit: 'days',
     description: 'days since the terminal’s first known fraud in 37 days',
     entity: 'terminal',
+    says: (value) => `this terminal’s first known fraud was ${shownDays(value)} ago`,
     value: ({ frauds }) => frauds.firstAgeMs / DAY_MS,
   },
   {
@@ -226,6 +236,7 @@ export const FEATURES: readonly Feature[] = [
     unit: 'days',
     description: 'days since the terminal’s last known fraud',
     entity: 'terminal',
+    says: (value) => `this terminal’s last known fraud was ${shownDays(value)} ago`,
     value: ({ frauds }) => frauds.lastAgeMs / DAY_MS,
   },
   {
@@ -233,6 +244,7 @@ export const FEATURES: readonly Feature[] = [
     unit: 'transactions',
     description: 'terminal’s known frauds in a row, up to the last one',
     entity: 'terminal',
+    says: (value) => `the terminal’s last ${shownCount(value, 'known payment')} in a row were fraud`,
     value: ({ frauds }) => frauds.runLength,
   },
   {
@@ -240,6 +252,7 @@ export const FEATURES: readonly Feature[] = [
     unit: 'days',
     description: 'days since the first of the terminal’s known frauds in a row',
     entity: 'terminal',
+    says: (value) => `for ${shownDays(value)} this terminal’s known payments have been nothing but fraud`,
     value: ({ frauds }) => frauds.runAgeMs / DAY_MS,
   },
   {
@@ -299,6 +312,8 @@ function terminalDays(days: number): Feature[] {
       description: `share of fraud among the terminal’s transactions in ${inDays(days)}, a week ago`,
       entity: 'terminal',
       window,
+      says: (value) =>
+        `${shownShare(value)} of this terminal’s payments in ${inDays(days)}, a week ago, were fraud`,
       value: (scope) => (scope.window.count === 0 ? 0 : scope.window.frauds / scope.window.count),
     },
   ];
@@ -313,6 +328,8 @@ function unusualDays(days: number): Feature {
     unit: 'transactions',
     description: `user’s transactions in ${inDays(days)} before of more than three times their median`,
     entity: 'user',
+    says: (value) =>
+      `${shownCount(value, 'payment')} of this user in ${inDays(days)} of more than three times their median`,
     value: ({ habit }) => habit.countAbove(UNUSUAL_TIMES * habit.medianUnits, days * DAY_MS),
   };
 }
@@ -323,6 +340,31 @@ function inDays(days: number): string {
 
 function meanAmount(activity: { readonly count: number; readonly units: number }): number {
   return activity.count === 0 ? Number.NaN : activity.units / activity.count / UNITS_PER_MAJOR;
+}
+
+function shownAmount(amount: number): string {
+  return Number.isNaN(amount) ? '' : ` ${amount.toFixed(2)}`;
+}
+
+function shownTimes(ratio: number): string {
+  return `${Number(ratio.toPrecision(2))} times`;
+}
+
+function shownCount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+function shownShare(share: number): string {
+  return `${Number((100 * share).toPrecision(2))} %`;
+}
+
+function shownDays(days: number): string {
+  return days < 2 ? `${Number((24 * days).toPrecision(2))} hours` : `${days.toFixed(0)} days`;
+}
+
+function shownSeconds(seconds: number): string {
+  if (seconds < 120) return `${Number(seconds.toPrecision(2))} seconds`;
+  return seconds < 7_200 ? `${(seconds / 60).toFixed(0)} minutes` : shownDays(seconds / 86_400);
 }
 
 /** NaN where there is nothing to compare with. */

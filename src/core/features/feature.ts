@@ -29,6 +29,11 @@ export type Feature = {
   /** Whose history it looks at; a feature without one looks at the transaction alone. */
   readonly entity?: Entity;
   readonly window?: Window;
+  /**
+   * For analysts: what the value means, in a sentence without an end, given what other features say (NaN where the model
+   * does not take them). Where there is none, the description and what is usual are told.
+   */
+  readonly says?: (value: number, of: (name: string) => number) => string;
   /** NaN where there is nothing to say; it is shown as null, and models send it down a branch of its own. */
   readonly value: (scope: FeatureScope) => number;
 };
