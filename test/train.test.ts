@@ -11,7 +11,7 @@ import { transactionMessage } from './http-messages.ts';
 import { runVerb, startService, temporaryDirectory } from './start-service.ts';
 
 const TRAINING = fileURLToPath(new URL('../training', import.meta.url));
-const MODEL_FILES = ['model.json', 'model.onnx', 'parity.json'];
+const MODEL_FILES = ['model-card.md', 'model-card.png', 'model.json', 'model.onnx', 'parity.json'];
 /** The least from which the trainer takes a week each of training, validation and test behind labels a day late. */
 const SIZE = ['--users', '200', '--terminals', '60', '--days', '24', '--seed', '5'];
 const PYTHON_TESTS_MS = 300_000;
@@ -29,14 +29,15 @@ test('a model from nothing, from a file, and served', async (t) => {
     const { stdout, stderr } = await succeed('train', '--version', 'v9', ...SIZE, ...into);
     assert.match(
       stdout,
-      /\nmodel v9 is in .*v9 and passes the service's checks\nreview from 0\.\d+, decline from 0\.\d+\n/,
+      /^model v9 is in .*v9 and passes the service's checks\nreview from 0\.\d+, decline from 0\.\d+\n/,
     );
     for (const step of ['simulate', 'dataset', 'train.py'])
       assert.match(stderr, new RegExp(`^> .*${step}`, 'm'));
     assert.doesNotMatch(stderr, /Warning: /);
     first = await filesOf(models, 'v9');
-    const { training, metrics } = JSON.parse(String(first[0]));
+    const { training, metrics } = JSON.parse(String(first[MODEL_FILES.indexOf('model.json')]));
     assert.equal(training.label_delay_days, 1);
+    assert.match(String(first[0]), /^# Model v9\n/);
     assert.ok(metrics.test.auc > 0.8, `it learned something: ${metrics.test.auc}`);
   });
 
@@ -92,6 +93,61 @@ test('a model from nothing, from a file, and served', async (t) => {
   });
 });
 
+test('evaluate measures week by week, with tables and pictures, and the sooner labels are known the better', async (t) => {
+  if (!(await hasPython(t))) return;
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, 'payments.parquet');
+  const out = join(directory, 'evaluation');
+  await succeed(
+    'simulate',
+    '--users',
+    '150',
+    '--terminals',
+    '80',
+    '--days',
+    '150',
+    '--seed',
+    '4',
+    '--out',
+    file,
+  );
+  const words = [file, '--label-column', 'is_fraud', '--story-column', 'fraud_story', '--study', 'delays'];
+  const { stdout } = await succeed('evaluate', ...words, '--out', out);
+  assert.match(stdout, /^Label delay: the four test weeks, /);
+  assert.deepEqual((await readdir(out)).sort(), ['delays.json', 'delays.png', 'delays.svg']);
+  const { candidates } = JSON.parse(await readFile(join(out, 'delays.json'), 'utf8'));
+  const precision = (days: number) =>
+    candidates.find(
+      (one: { labelDelayDays: number; blockingDelayDays: number }) =>
+        one.labelDelayDays === days && one.blockingDelayDays === 7,
+    ).test.averagePrecision;
+  assert.ok(precision(0).mean > precision(7).mean, `${precision(0).mean} over ${precision(7).mean}`);
+  for (const days of [0, 7]) {
+    const { mean, interval } = precision(days);
+    assert.ok(interval.low < mean && mean < interval.high);
+  }
+
+  const few = await runVerb('evaluate', file, '--label-column', 'is_fraud', '--study', 'none');
+  assert.match(few.stderr, /^fraud: --study knows published, best, delays, features, not "none"\n$/);
+  const short = join(directory, 'short.parquet');
+  await succeed('simulate', '--users', '40', '--terminals', '20', '--days', '40', '--out', short);
+  const refused = await runVerb(
+    'evaluate',
+    short,
+    '--label-column',
+    'is_fraud',
+    '--study',
+    'published',
+    '--out',
+    out,
+  );
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /evaluate\.py: the week of .* needs training from .*, and the dataset begins /,
+  );
+});
+
 test('what is typed wrong is said before anything is prepared', async (t) => {
   const directory = await temporaryDirectory(t);
   const into = ['--models-dir', directory];
@@ -100,7 +156,7 @@ test('what is typed wrong is said before anything is prepared', async (t) => {
     [['--version', '../v9'], /^fraud: --version must be 1 to 32 letters, digits, dots and dashes\n$/],
     [
       ['--version', 'v9', '--algorithm', 'oracle'],
-      /^fraud: --algorithm must be random-forest or gradient-boosting\n$/,
+      /^fraud: --algorithm must be one of random-forest, gradient-boosting, xgboost\n$/,
     ],
     [['--version', 'v9', '--features', 'amount,amuont'], /^fraud: feature "amuont" is not in the catalogue/],
     [['--version', 'v9', '--label-delay', 'soon'], /^fraud: --label-delay must be a time such as 7d/],
@@ -121,7 +177,9 @@ test('the trainer passes its own tests', async (t) => {
   if (!(await hasPython(t))) return;
   const python = await preparePython();
   const source = await readFile(join(TRAINING, 'test_train.py'), 'utf8');
-  const cases = [...source.matchAll(/^class (\w+)\(InFolder\):/gm)].map(([, name]) => name);
+  const cases = [...source.matchAll(/^class (\w+)\((?:InFolder|unittest\.TestCase)\):/gm)].map(
+    ([, name]) => name,
+  );
   const ran = await Promise.all(cases.map((name) => runPythonTests(python, name)));
   const wanted = source.match(/^ {4}def test_/gm)?.length ?? 0;
   assert.ok(wanted > 0);

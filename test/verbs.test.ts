@@ -133,6 +133,18 @@ test('a small file from simulate to verify', async (t) => {
       for (const name of FEATURE_NAMES)
         assert.ok(Object.is(report.features[name], table[name][row]), `${id}: ${name}`);
     }
+    const fromLog = inDirectory('from-log.parquet');
+    await succeed('dataset', '--data-dir', data, '--out', fromLog);
+    const logged = await readTable(fromLog, ['transaction_id', 'is_fraud', ...FEATURE_NAMES]);
+    const rowOf = new Map(logged.transaction_id.map((id, row) => [id, row]));
+    assert.equal(rowOf.size, count);
+    for (let row = 0; row < count; row++) {
+      const other = rowOf.get(table.transaction_id[row])!;
+      for (const name of FEATURE_NAMES)
+        assert.ok(Object.is(table[name][row], logged[name][other]), `${table.transaction_id[row]}: ${name}`);
+      assert.ok(!logged.is_fraud[other] || table.is_fraud[row], 'fraud is what was reported as such');
+    }
+    assert.ok(logged.is_fraud.includes(true));
     const few = inDirectory('few.ndjson');
     await succeed(
       'dataset',

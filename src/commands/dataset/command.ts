@@ -40,7 +40,8 @@ export const command: Command = {
   usage: '(FILE... | --data-dir DIR) --out FILE.parquet [--features NAME,...|all] [--label-column COLUMN]',
   help: `
 Writes a table of transaction_id, the named features as float32 (NULL where a feature has no value) and, with
---label-column, is_fraud; with --story-column, fraud_story. The features are computed by the code that serves, from what was known at each transaction.
+--label-column, is_fraud; with --story-column, fraud_story. The features are computed by the code that serves, from what
+was known at each transaction.
 
 ${RECORDED_HELP}
 

@@ -28,8 +28,8 @@ ${Object.entries(STUDIES)
   .map(([name, { title, candidates }]) => `  --study ${name.padEnd(10)} ${title} (${candidates.length} rows)`)
   .join('\n')}
 
-${RECORDED_HELP} 120 days are needed: 42 of training, 30 before them for the longest
-window, and nine weeks.
+${RECORDED_HELP}
+150 days are enough: 42 of training behind a month that fills the longest windows, and nine weeks.
 
   ./fraud simulate --days 150 --out payments.parquet
   ./fraud evaluate payments.parquet --label-column is_fraud --story-column fraud_story --study best`,
