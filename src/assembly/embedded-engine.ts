@@ -64,7 +64,11 @@ export class EmbeddedEngine implements Engine {
     await catchUp(view, eventLog, (position) => observer.onCatchUp(position, eventLog.durableEnd));
     const control = await establishControl({ ...settings, models, ...SETTINGS_AUTHOR }, eventLog, view);
     const { featureStore, decisionIndex } = view;
-    const context = { featureStore, decisionIndex, eventLog, view, now, onStage: observer.onStage };
+    const { reasonsBudgetMs } = settings;
+    const context = {
+      ...{ featureStore, decisionIndex, eventLog, view, now, reasonsBudgetMs },
+      onStage: observer.onStage,
+    };
     const lane = new DecisionLane(context, control);
     return new EmbeddedEngine({ lane, eventLog, view, directory, resources: resources.move() });
   }

@@ -31,6 +31,7 @@ export function engineSettings(
     modelVersions: { A: arguments_.required('model-a'), B: arguments_.required('model-b') },
     percentA: parsePercentA(arguments_.required('split')),
     salt: DEFAULT_SALT,
+    reasonsBudgetMs: Number.POSITIVE_INFINITY, // nobody waits for an answer
     command,
     redis: undefined,
     kafka: undefined,

@@ -14,6 +14,8 @@ export type EngineSettings = {
   readonly modelVersions: Readonly<Record<Arm, string>>;
   readonly percentA: number;
   readonly salt: string;
+  /** How long a batch may spend on finding reasons, milliseconds. */
+  readonly reasonsBudgetMs: number;
   /** The verb that owns the data directory, for whoever finds it in use. */
   readonly command: string;
   /** Undefined: histories and decision index are embedded. */

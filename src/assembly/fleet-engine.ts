@@ -81,6 +81,7 @@ export class FleetEngine implements Engine {
       eventLog,
       view: undefined,
       now,
+      reasonsBudgetMs: settings.reasonsBudgetMs,
       onStage: observer.onStage,
     };
     const lane = new DecisionLane(context, createControl(document, models));

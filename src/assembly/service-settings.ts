@@ -26,6 +26,10 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   MODEL_VERSION_B: { default: 'v2', meaning: 'model of arm B' },
   AB_TEST_SPLIT: { default: '90:10', meaning: 'percent of users in arm A and arm B' },
   AB_TEST_SALT: { default: 'fraud-detection', meaning: 'mixed into the assignment of users to arms' },
+  REASONS_BUDGET_MS: {
+    default: '2',
+    meaning: 'how long a batch may look for reasons before it answers without (`degraded: ["decide"]`)',
+  },
   SCORE_STREAM: { default: 'true', meaning: 'false: `fraud stream` only keeps features fresh' },
   ...REDIS_VARIABLES,
   ...KAFKA_VARIABLES,
@@ -35,6 +39,7 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
 const OUR_PREFIXES = [
   ...['FRAUD_', 'MODEL_VERSION_', 'AB_TEST_', 'MODELS_', 'REDIS_', 'KAFKA_', 'STORE_', 'SPOOL_'],
   'SCORE_',
+  'REASONS_',
 ];
 
 export type ServiceDefaults = {
@@ -69,6 +74,7 @@ export function readServiceSettings(
       modelVersions: { A: text('MODEL_VERSION_A'), B: text('MODEL_VERSION_B') },
       percentA: named('AB_TEST_SPLIT', () => parseSplit(text('AB_TEST_SPLIT'))),
       salt: text('AB_TEST_SALT'),
+      reasonsBudgetMs: parseMilliseconds('REASONS_BUDGET_MS', text('REASONS_BUDGET_MS')),
       command: defaults.command,
       redis: named(undefined, () => readRedisSettings(servers)),
       kafka: named(undefined, () => readKafkaSettings(servers)),
@@ -97,6 +103,11 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new UsageError(`PORT must be a whole number from 0 to 65535, not "${text}"`);
+}
+
+function parseMilliseconds(name: string, text: string): number {
+  if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text);
+  throw new UsageError(`${name} must be a number of milliseconds from 0 to 999999, not "${text}"`);
 }
 
 function parseFlag(name: string, text: string): boolean {

@@ -30,6 +30,8 @@ export type DecideContext = {
   readonly eventLog: Pick<EventLog, 'append' | 'isSpooling'>;
   /** The decision index could not say whether these transactions were decided before. */
   readonly isBlind: boolean;
+  /** How long a batch may spend on finding reasons; decisions that are then left answer without, `degraded` by `decide`. */
+  readonly reasonsBudgetMs: number;
   /** Milliseconds since 1970, with fractions; never runs backwards. */
   readonly now: () => number;
   /** Told how long a stage took for a batch. */
@@ -61,11 +63,12 @@ export async function decideBatch(
     features: isWithout,
     publish: context.eventLog.isSpooling,
   });
-  const reasonCodes = findReasons(vectors, scores, control);
+  const untilMs = decidedAtMs + context.reasonsBudgetMs;
+  const reasonCodes = findReasons(vectors, scores, control, () => context.now() < untilMs);
   const decided = arrivals.map((arrival, index) => {
     const { fraudProbability, scoredBy } = scores[index];
     const scored = { features: vectors[index], arm: arms[index], fraudProbability, scoredBy };
-    const found = { ...scored, reasonCodes: reasonCodes[index], without };
+    const found = { ...scored, ...withReasons(reasonCodes[index], without) };
     return decide(arrival, histories[index], found, control, decidedAtMs);
   });
   timed('decide');
@@ -106,6 +109,13 @@ async function claimOrDoWithout(
     if (!(error instanceof StoreUnavailableError)) throw error;
     return decisions.map((decision) => ({ ...decision, degraded: ['ingest', ...decision.degraded] }));
   }
+}
+
+/** Reasons that were not looked for can be asked for later: they follow from the features that the decision carries. */
+function withReasons(found: readonly string[] | undefined, without: readonly Stage[]) {
+  return found
+    ? { reasonCodes: found, without }
+    : { reasonCodes: [], without: [...without, 'decide'] as const };
 }
 
 function stagesWithout(stages: Partial<Record<Stage, boolean>>): readonly Stage[] {

@@ -32,30 +32,27 @@ export async function score(
 
 const NO_REASONS: readonly string[] = [];
 
-/** The codes of the strongest reasons of each score that does not lead to approval. */
+/**
+ * The codes of the strongest reasons of each score that does not lead to approval; undefined where they were not looked
+ * for. They cost a hundred times what scoring does (attribute-ensemble.ts): where most payments are declined, there is not
+ * the time to find all.
+ * @param hasTime asked before each but the first
+ */
 export function findReasons(
   vectors: readonly Float32Array[],
   scores: readonly Score[],
   control: Control,
-): (readonly string[])[] {
-  const codes = new Array<readonly string[]>(vectors.length).fill(NO_REASONS);
-  for (const arm of ['A', 'B'] as const) {
-    const { thresholds } = control.document.arms[arm];
-    const indices: number[] = [];
-    for (let index = 0; index < scores.length; index++) {
-      const { scoredBy, fraudProbability } = scores[index];
-      if (scoredBy === arm && decideOutcome(fraudProbability, thresholds) !== 'approve') indices.push(index);
-    }
-    if (indices.length === 0) continue;
-    const reasons = explainScores(
-      indices.map((index) => vectors[index]),
-      control.arms[arm],
-    );
-    indices.forEach((index, row) => {
-      codes[index] = reasons[row].map(({ code }) => code);
-    });
-  }
-  return codes;
+  hasTime: () => boolean = () => true,
+): (readonly string[] | undefined)[] {
+  let isFirst = true;
+  return scores.map(({ scoredBy, fraudProbability }, index) => {
+    const { thresholds } = control.document.arms[scoredBy];
+    if (decideOutcome(fraudProbability, thresholds) === 'approve') return NO_REASONS;
+    if (!isFirst && !hasTime()) return undefined;
+    isFirst = false;
+    const [reasons] = explainScores([vectors[index]], control.arms[scoredBy]);
+    return reasons.map(({ code }) => code);
+  });
 }
 
 /** Why the model scored each feature vector as it did: its strongest reasons. */

@@ -67,7 +67,8 @@ export class Verifier {
     // Where the arm's own model had failed, the other one's probability is the one to compare with.
     const wasOther = logged.degraded.includes('score');
     const [scored] = await score([features], [wasOther ? (arm === 'A' ? 'B' : 'A') : arm], control);
-    const [reasonCodes] = findReasons([features], [scored], control);
+    const [found] = findReasons([features], [scored], control);
+    const reasonCodes = logged.degraded.includes('decide') ? [] : (found ?? []);
     const arrivedAtMs = logged.decidedAtMs - logged.latencyMs;
     const computed = decide(
       { transaction, arrivedAtMs },
