@@ -101,9 +101,9 @@ test('evaluate measures week by week, with tables and pictures, and the sooner l
   await succeed(
     'simulate',
     '--users',
-    '150',
+    '400',
     '--terminals',
-    '80',
+    '150',
     '--days',
     '150',
     '--seed',
@@ -111,7 +111,17 @@ test('evaluate measures week by week, with tables and pictures, and the sooner l
     '--out',
     file,
   );
-  const words = [file, '--label-column', 'is_fraud', '--story-column', 'fraud_story', '--study', 'delays'];
+  const words = [
+    file,
+    '--label-column',
+    'is_fraud',
+    '--story-column',
+    'fraud_story',
+    '--study',
+    'delays',
+    '--rows',
+    '1,6',
+  ];
   const { stdout } = await succeed('evaluate', ...words, '--out', out);
   assert.match(stdout, /^Label delay: the four test weeks, /);
   assert.deepEqual((await readdir(out)).sort(), ['delays.json', 'delays.png', 'delays.svg']);
@@ -128,6 +138,8 @@ test('evaluate measures week by week, with tables and pictures, and the sooner l
   }
 
   const few = await runVerb('evaluate', file, '--label-column', 'is_fraud', '--study', 'none');
+  const absent = await runVerb('evaluate', file, '--label-column', 'is_fraud', '--rows', '1,99');
+  assert.match(absent.stderr, /^fraud: --rows are numbers from 1 to 6, not "99"\n$/);
   assert.match(few.stderr, /^fraud: --study knows published, best, delays, features, not "none"\n$/);
   const short = join(directory, 'short.parquet');
   await succeed('simulate', '--users', '40', '--terminals', '20', '--days', '40', '--out', short);

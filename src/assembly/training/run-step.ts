@@ -14,7 +14,7 @@ const STDERR = 2;
 export async function runStep(program: string, words: readonly string[]): Promise<void> {
   const shown = [
     basename(program),
-    ...words.map((word) => (word.startsWith('/') ? relative('.', word) : word)),
+    ...words.map((word) => (word.startsWith('/') ? relative('.', word) : shortened(word))),
   ];
   process.stderr.write(`> ${shown.join(' ')}\n`);
   const child = spawn(program, words, { stdio: ['ignore', STDERR, STDERR] });
@@ -26,6 +26,13 @@ export async function runStep(program: string, words: readonly string[]): Promis
 /** Runs one of our own verbs as a step. @throws StepFailedError */
 export async function runFraud(words: readonly string[]): Promise<void> {
   await runStep(process.execPath, [...process.execArgv, join(ROOT, 'src', 'main.ts'), ...words]);
+}
+
+const SHOWN_CHARACTERS = 60;
+
+/** A list of all features tells a person nothing. */
+function shortened(word: string): string {
+  return word.length > SHOWN_CHARACTERS ? `${word.slice(0, SHOWN_CHARACTERS)}...` : word;
 }
 
 async function failure(child: ReturnType<typeof spawn>, program: string): Promise<never> {

@@ -37,6 +37,7 @@ ${RECORDED_HELP}
     ...INPUT_OPTIONS,
     'story-column': { value: 'COLUMN', description: 'column that says which kind of fraud it was' },
     study: { value: 'NAME', description: Object.keys(STUDIES).join(', '), default: 'best' },
+    rows: { value: 'N,...', description: 'only these rows of the study, counted from 1' },
     out: { value: 'DIR', description: 'folder of tables and pictures', default: 'evaluation' },
     seed: { value: 'S', description: 'seed of the trainers', default: '0' },
     json: { description: 'print the figures as JSON' },
@@ -57,8 +58,9 @@ export type Evaluated = {
 
 async function run(arguments_: Arguments): Promise<void> {
   const name = arguments_.required('study');
-  const study = Object.hasOwn(STUDIES, name) ? STUDIES[name] : undefined;
-  if (!study) throw new UsageError(`--study knows ${Object.keys(STUDIES).join(', ')}, not "${name}"`);
+  const whole = Object.hasOwn(STUDIES, name) ? STUDIES[name] : undefined;
+  if (!whole) throw new UsageError(`--study knows ${Object.keys(STUDIES).join(', ')}, not "${name}"`);
+  const study = { ...whole, candidates: chosenRows(whole, arguments_.text('rows')) };
   if (arguments_.positionals.length === 0)
     throw new UsageError('name at least one file of recorded transactions');
   const label = arguments_.text('label-column');
@@ -81,6 +83,15 @@ async function run(arguments_: Arguments): Promise<void> {
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+function chosenRows({ candidates }: Study, text: string | undefined): readonly Candidate[] {
+  if (text === undefined) return candidates;
+  return text.split(',').map((number) => {
+    const candidate = candidates[Number(number) - 1];
+    if (candidate) return candidate;
+    throw new UsageError(`--rows are numbers from 1 to ${candidates.length}, not "${number}"`);
+  });
 }
 
 type Places = { readonly python: string; readonly work: string };
