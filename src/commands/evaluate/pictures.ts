@@ -122,8 +122,8 @@ function recallOverDelay(evaluated: readonly Evaluated[]): Chart {
 function featuresByUse(evaluated: readonly Evaluated[]): Chart {
   const [all, ...without] = evaluated.map(({ validation }) => validation.averagePrecision.mean);
   return {
-    title: 'What average precision loses without each group of features',
-    subtitle: 'four validation weeks; the groups in the order of the table',
+    title: 'What each group of features is for',
+    subtitle: 'average precision lost without it, four validation weeks; groups as in the table',
     x: { label: 'group' },
     y: { label: 'loss' },
     series: [
